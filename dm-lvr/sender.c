@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sender thread of a link. One thread, made with the link, so that
+ * nothing is allocated when a connection comes; parked between connections.
+ *
+ * Modes (link->tx_mode, set by the link thread)
+ *   OFF     parked, or on its way there
+ *   PING    the plan is being acted upon: only shows that we live
+ *   SOURCE  chunks from the cursor on, in ring order, from memory or read
+ *           back; blocks of a full sync in between (sync.c); pings
+ *   TARGET  acks, pings
+ *
+ * What every frame carries is this node's durable position; the target's
+ * destage depends on it. So where it moves and no chunk goes out, a ping does.
+ *
+ * How far a source goes
+ *   - not further past its own durable position than ahead_bytes, a part of
+ *     the target's ring: what the target may not destage yet must never fill
+ *     its log, or it could not take the frame that tells it that it may;
+ *   - with a full sync open, only what is durable: then the target never
+ *     stands past a source that has lost its unflushed tail, and the sync can
+ *     always be resumed;
+ *   - at most LVR_LINK_WINDOW chunks that are not acked, of each of which the
+ *     chain is remembered to be compared with the ack's.
+ *
+ * Chunks of an earlier full sync of this node itself may lie in its log. They
+ * are skipped: a peer that stands before them has the volumes they describe.
+ *
+ * A crash or cut at any step leaves the target with a prefix of what was
+ * sent; the next handshake finds out how much.
+ *
+ * Owner of link->conn's sending side, cursor, reader and view while tx_mode
+ * is not OFF. Lock order: log->lock and link->lock, one at a time.
+ */
+#include <linux/sched/mm.h>
+
+#include "link.h"
+
+#define SOURCE_BATCH		16	/* chunks between two blocks of a full sync */
+#define APPLIED_TELL_MS		20	/* an ack for nothing but `applied` waits so long */
+#define IDLE_MOST_MS		1000
+
+struct standing {
+	struct lvr_pos head;
+	struct lvr_pos durable;
+	struct lvr_pos destaged;
+	u64 written_off;
+};
+
+static void look(struct lvr_group *g, struct standing *at)
+{
+	struct lvr_log *log = &g->log;
+
+	spin_lock_irq(&log->lock);
+	at->head = log->head;
+	at->durable = log->durable;
+	at->destaged = log->destaged;
+	at->written_off = log->written.off;
+	spin_unlock_irq(&log->lock);
+}
+
+/* -------------------------------------------------------------------- frames */
+
+static int send(struct lvr_link *link, u16 type, u16 flags, const void *front, u32 front_bytes,
+		const struct bio_vec *bvec, u32 bvecs, u32 bvec_bytes)
+{
+	struct lvr_frame frame = { .type = type, .flags = flags };
+	struct lvr_pos head, durable;
+	int ret;
+
+	lvr_log_positions(link->g, &head, &durable, NULL, NULL);
+	frame.head_seq = head.seq;
+	frame.durable_seq = durable.seq;
+	frame.time_ms = ktime_to_ms(ktime_get_real());
+	ret = lvr_conn_send(link->conn, &frame, front, front_bytes, bvec, bvecs, bvec_bytes);
+	link->tx_jiffies = jiffies;
+	if (!ret)
+		link->told_durable_seq = durable.seq;
+	return ret;
+}
+
+/**
+ * lvr_sender_frame() - send a small frame
+ * @link: the link
+ * @type: enum lvr_frame_type
+ * @flags: LVR_FRAME_F_*
+ * @payload: of it
+ * @bytes: of the payload
+ *
+ * Context: process, the thread that owns sending.
+ * Return: as lvr_conn_send().
+ */
+int lvr_sender_frame(struct lvr_link *link, u16 type, u16 flags, const void *payload, u32 bytes)
+{
+	return send(link, type, flags, payload, bytes, NULL, 0, 0);
+}
+
+/**
+ * lvr_sender_chunk() - send a chunk
+ * @link: the link
+ * @flags: LVR_FRAME_F_*
+ * @head: of the chunk
+ * @head_bytes: of it
+ * @bvec: payload
+ * @bvecs: elements of it
+ * @payload_bytes: of it
+ *
+ * Context: process, the sender thread.
+ * Return: as lvr_conn_send().
+ */
+int lvr_sender_chunk(struct lvr_link *link, u16 flags, const void *head, u32 head_bytes,
+		     const struct bio_vec *bvec, u32 bvecs, u32 payload_bytes)
+{
+	return send(link, LVR_FRAME_CHUNK, flags, head, head_bytes, bvec, bvecs, payload_bytes);
+}
+
+static bool ping_due(const struct lvr_link *link)
+{
+	u32 every_ms = min(READ_ONCE(link->opts.ping_ms), lvr_link_timeout_ms(link) / 3);
+
+	return time_after_eq(jiffies, link->tx_jiffies + msecs_to_jiffies(every_ms));
+}
+
+static long until_ping(const struct lvr_link *link)
+{
+	u32 every_ms = min(READ_ONCE(link->opts.ping_ms), lvr_link_timeout_ms(link) / 3);
+	unsigned long at = link->tx_jiffies + msecs_to_jiffies(every_ms);
+
+	if (time_after_eq(jiffies, at))
+		return 1;
+	return min_t(long, at - jiffies, msecs_to_jiffies(IDLE_MOST_MS)) ?: 1;
+}
+
+static int ping(struct lvr_link *link)
+{
+	return lvr_sender_frame(link, LVR_FRAME_PING, 0, NULL, 0);
+}
+
+/* the connection is of no more use: let the link thread know */
+__printf(2, 3)
+static void give_up(struct lvr_link *link, const char *fmt, ...)
+{
+	va_list args;
+
+	spin_lock(&link->lock);
+	if (!link->tx_why[0]) {
+		va_start(args, fmt);
+		vsnprintf(link->tx_why, sizeof(link->tx_why), fmt, args);
+		va_end(args);
+	}
+	lvr_conn_cancel(link->conn, true, false);
+	spin_unlock(&link->lock);
+}
+
+/* -------------------------------------------------------------------- source */
+
+static bool may_send(struct lvr_link *link, const struct standing *at)
+{
+	const struct lvr_pos *cursor = &link->cursor;
+
+	if (cursor->off >= at->head.off || cursor->seq >= link->until_seq)
+		return false;
+	if (link->blocked && link->blocked_written_off == at->written_off)
+		return false;
+	if (READ_ONCE(link->sent_count) >= LVR_LINK_WINDOW)
+		return false;
+	if (READ_ONCE(link->sync.active))
+		return cursor->off < at->durable.off && link->sync.sent_no;
+	return cursor->off <= at->durable.off ||
+	       cursor->off - at->durable.off <= link->ahead_bytes;
+}
+
+static void remember_sent(struct lvr_link *link, const struct lvr_pos *next)
+{
+	spin_lock(&link->lock);
+	link->sent[(link->sent_first + link->sent_count) % LVR_LINK_WINDOW] =
+		(struct lvr_sent){ next->seq, next->chain };
+	link->sent_count++;
+	link->sent_seq = next->seq;
+	spin_unlock(&link->lock);
+}
+
+/* the chunk at the cursor; 1 done, 0 not there yet, or -errno */
+static int send_next(struct lvr_link *link, const struct standing *at)
+{
+	struct lvr_chunk_view *view = link->view;
+	u16 flags = READ_ONCE(link->g->log.gate) ? LVR_FRAME_F_URGENT : 0;
+	int ret;
+
+	ret = lvr_reader_get(link->reader, &link->cursor, view);
+	if (ret == -EAGAIN) {
+		link->blocked = true;
+		link->blocked_written_off = at->written_off;
+		return 0;
+	}
+	if (ret) {
+		give_up(link, "cannot read the log at %llu: %pe", link->cursor.seq, ERR_PTR(ret));
+		return ret;
+	}
+	link->blocked = false;
+	if (!(view->info.flags & LVR_CHUNK_F_NOSEQ)) {
+		/* before it is sent: its ack may come before we are back */
+		remember_sent(link, &view->next);
+		ret = lvr_sender_chunk(link, flags, view->head, view->info.head_bytes,
+				       view->bvec, view->bvecs, view->info.payload_bytes);
+	}
+	link->cursor = view->next;
+	lvr_reader_put(link->reader, view);
+	return ret ?: 1;
+}
+
+static int source_round(struct lvr_link *link)
+{
+	struct standing at;
+	bool did = false;
+	int ret, n;
+
+	look(link->g, &at);
+	lvr_sync_progress(link, at.durable.seq);
+	for (n = 0; n < SOURCE_BATCH && may_send(link, &at); n++) {
+		ret = send_next(link, &at);
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			break;
+		did = true;
+		look(link->g, &at);
+	}
+	if (lvr_sync_ready(link)) {
+		char why[sizeof(link->tx_why)] = "";
+
+		ret = lvr_sync_step(link, why, sizeof(why));
+		if (ret < 0) {
+			if (why[0])
+				give_up(link, "%s", why);
+			return ret;
+		}
+		did |= ret;
+	}
+	if (did)
+		return 1;
+	if (link->cursor.off < at.head.off && at.durable.off < at.head.off)
+		lvr_log_want_flush(link->g);
+	if (at.durable.seq == link->told_durable_seq && !ping_due(link))
+		return 0;
+	return ping(link) ?: 1;
+}
+
+static bool source_has_work(struct lvr_link *link)
+{
+	struct standing at;
+
+	look(link->g, &at);
+	return at.durable.seq != link->told_durable_seq || may_send(link, &at) || lvr_sync_ready(link);
+}
+
+/* -------------------------------------------------------------------- target */
+
+/* acks only make sense where our log continues the source's stream */
+static bool may_ack(struct lvr_link *link)
+{
+	return !READ_ONCE(link->target.id) || READ_ONCE(link->target.begun);
+}
+
+static int send_ack(struct lvr_link *link, const struct standing *at)
+{
+	struct lvr_ack ack = {
+		.durable_seq = at->durable.seq,
+		.durable_chain = at->durable.chain,
+		.applied_seq = at->destaged.seq,
+	};
+	struct lvr_wire_ack wire;
+	int ret;
+
+	spin_lock(&link->lock);
+	ack.sync_id = link->target.id;
+	ack.sync_no = link->target.durable_no;
+	if (link->target.done)
+		ack.flags |= LVR_ACK_F_SYNC_DONE;
+	spin_unlock(&link->lock);
+
+	lvr_ack_encode(&wire, &ack);
+	ret = lvr_sender_frame(link, LVR_FRAME_ACK, 0, &wire, sizeof(wire));
+	link->told_durable_seq = ack.durable_seq;
+	link->told_applied_seq = ack.applied_seq;
+	link->told_sync_no = ack.sync_no;
+	link->told_done = ack.flags & LVR_ACK_F_SYNC_DONE;
+	return ret;
+}
+
+static bool news_to_ack(struct lvr_link *link, const struct standing *at)
+{
+	struct lvr_sync_target *t = &link->target;
+
+	if (at->durable.seq != link->told_durable_seq ||
+	    READ_ONCE(t->durable_no) != link->told_sync_no || READ_ONCE(t->done) != link->told_done)
+		return true;
+	return at->destaged.seq != link->told_applied_seq &&
+	       time_after_eq(jiffies, link->tx_jiffies + msecs_to_jiffies(APPLIED_TELL_MS));
+}
+
+static int target_round(struct lvr_link *link)
+{
+	struct standing at;
+	int ret;
+
+	if (!may_ack(link)) {
+		if (!ping_due(link))
+			return 0;
+		return ping(link) ?: 1;
+	}
+	look(link->g, &at);
+	link->polled_off = at.destaged.off;
+	ret = lvr_sync_target_poll(link, &at.durable, &at.destaged);
+	if (ret) {
+		give_up(link, "cannot complete the full synchronisation: %pe", ERR_PTR(ret));
+		return ret;
+	}
+	if (!news_to_ack(link, &at) && !ping_due(link))
+		return 0;
+	ret = send_ack(link, &at);
+	if (ret)
+		return ret;
+	if (at.durable.seq >= link->until_seq) {
+		/* the tail is here: now the plan can be made that goes on from it */
+		link->until_seq = ~0ull;
+		lvr_link_kick(link, LVR_KICK_AGAIN);
+	}
+	return 1;
+}
+
+static bool target_has_work(struct lvr_link *link)
+{
+	struct standing at;
+
+	if (!may_ack(link))
+		return false;
+	look(link->g, &at);
+	return news_to_ack(link, &at);
+}
+
+/* something is destaged that the source, or the end of a full sync, waits for */
+static bool applied_pending(struct lvr_link *link)
+{
+	struct standing at;
+
+	if (!may_ack(link))
+		return false;
+	look(link->g, &at);
+	return at.destaged.off != link->polled_off || at.destaged.seq != link->told_applied_seq;
+}
+
+/* -------------------------------------------------------------------- thread */
+
+static int one_round(struct lvr_link *link, enum lvr_tx_mode mode)
+{
+	switch (mode) {
+	case LVR_TX_SOURCE:
+		return source_round(link);
+	case LVR_TX_TARGET:
+		return target_round(link);
+	default:
+		return ping_due(link) ? ping(link) ?: 1 : 0;
+	}
+}
+
+static bool has_work(struct lvr_link *link, enum lvr_tx_mode mode)
+{
+	if (READ_ONCE(link->tx_mode) != mode)
+		return true;
+	if (mode == LVR_TX_SOURCE)
+		return source_has_work(link);
+	return mode == LVR_TX_TARGET && target_has_work(link);
+}
+
+static void run(struct lvr_link *link)
+{
+	enum lvr_tx_mode mode;
+	bool target, soon;
+	long sleep;
+	int ret;
+
+	while ((mode = READ_ONCE(link->tx_mode)) != LVR_TX_OFF) {
+		ret = one_round(link, mode);
+		if (ret < 0) {
+			/* if cancelled: by the link thread, which knows why */
+			if (ret == -ETIMEDOUT)
+				give_up(link, LVR_SILENT_FMT, link->conn->timeout_ms);
+			else if (ret != -ECANCELED)
+				give_up(link, "sending failed: %pe", ERR_PTR(ret));
+			return;
+		}
+		if (ret) {
+			cond_resched();
+			continue;
+		}
+		sleep = until_ping(link);
+		target = mode == LVR_TX_TARGET;
+		soon = target && applied_pending(link);
+		if (soon)
+			sleep = min_t(long, sleep, msecs_to_jiffies(APPLIED_TELL_MS) ?: 1);
+		wait_event_idle_timeout(link->g->log.moved, has_work(link, mode) ||
+					(target && !soon && applied_pending(link)), sleep);
+	}
+}
+
+static int sender(void *data)
+{
+	struct lvr_link *link = data;
+
+	memalloc_noio_save();
+	for (;;) {
+		wait_event_idle(link->wait, kthread_should_stop() || !READ_ONCE(link->tx_idle));
+		/* only ever told to stop while idle: socket waits would not sleep after that */
+		if (READ_ONCE(link->tx_idle))
+			break;
+		run(link);
+		spin_lock(&link->lock);
+		WRITE_ONCE(link->tx_idle, true);
+		spin_unlock(&link->lock);
+		wake_up_all(&link->wait);
+	}
+	return 0;
+}
+
+/**
+ * lvr_sender_create() - make the sender thread, parked
+ * @link: under construction
+ *
+ * Context: process, sleeps.
+ * Return: 0 or -errno.
+ */
+int lvr_sender_create(struct lvr_link *link)
+{
+	struct task_struct *task = kthread_run(sender, link, "lvr_send/%s", link->group);
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	link->sender = task;
+	return 0;
+}
+
+/**
+ * lvr_sender_destroy() - end the sender thread
+ * @link: whose link thread has ended or never ran
+ *
+ * Context: process, sleeps.
+ */
+void lvr_sender_destroy(struct lvr_link *link)
+{
+	if (link->sender)
+		kthread_stop(link->sender);
+	link->sender = NULL;
+}
+
+/**
+ * lvr_sender_start() - hand sending over to the sender thread
+ * @link: with a connection and a plan
+ *
+ * Context: process, the link thread.
+ */
+void lvr_sender_start(struct lvr_link *link)
+{
+	link->tx_jiffies = jiffies;
+	link->told_durable_seq = ~0ull;
+	link->told_applied_seq = ~0ull;
+	link->told_sync_no = 0;
+	link->told_done = false;
+	spin_lock(&link->lock);
+	WRITE_ONCE(link->tx_mode, LVR_TX_PING);
+	WRITE_ONCE(link->tx_idle, false);
+	spin_unlock(&link->lock);
+	wake_up_all(&link->wait);
+}
+
+/**
+ * lvr_sender_mode() - what the sender thread is to do from now on
+ * @link: all that the mode needs has been set
+ * @mode: SOURCE or TARGET
+ *
+ * Context: process, the link thread.
+ */
+void lvr_sender_mode(struct lvr_link *link, enum lvr_tx_mode mode)
+{
+	spin_lock(&link->lock);
+	WRITE_ONCE(link->tx_mode, mode);
+	spin_unlock(&link->lock);
+	wake_up_all(&link->g->log.moved);
+}
+
+/**
+ * lvr_sender_stop() - take sending back from the sender thread
+ * @link: with a connection
+ *
+ * Context: process, the link thread; waits for local devices at most.
+ */
+void lvr_sender_stop(struct lvr_link *link)
+{
+	spin_lock(&link->lock);
+	WRITE_ONCE(link->tx_mode, LVR_TX_OFF);
+	lvr_conn_cancel(link->conn, false, true);
+	spin_unlock(&link->lock);
+	wake_up_all(&link->g->log.moved);
+	wait_event_idle(link->wait, READ_ONCE(link->tx_idle));
+}

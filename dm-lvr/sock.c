@@ -1,0 +1,663 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The socket seam: three ways to get a connection (connect, accept, a file
+ * descriptor handed in), one way to use it.
+ *
+ * Waiting
+ *   Every operation on a socket is tried without blocking; between two tries
+ *   the caller sleeps on the socket's own wait queue. So anybody can end a
+ *   wait at once by lvr_conn_cancel(), whatever the peer does or does not
+ *   do: a peer that vanished without a reset, a full window, a connection
+ *   attempt into a black hole. No sleep is longer than POLL_MS, and nothing
+ *   depends on signals. A thread that uses these calls must not be told to
+ *   stop by kthread_stop() before it has left them: wait_woken() would no
+ *   longer sleep.
+ *
+ * Time limits
+ *   Before authentication a deadline for everything together, however the
+ *   peer doles out its bytes. Afterwards the half-open timer: no byte heard
+ *   for timeout_ms ends both directions. A peer that is heard but takes no
+ *   data (its log is full) is not lost: a sender goes on waiting. For that
+ *   reason a source does not use TCP_USER_TIMEOUT, which also ends a
+ *   connection whose window stays closed. A target does
+ *   (lvr_conn_user_timeout()): while it cannot read, for want of room, its
+ *   acks that nobody takes are the only sign that the source is gone.
+ *   Keepalive could say nothing that pings do not.
+ *
+ * Owners
+ *   One reading and one writing thread at a time. The pointer conn->sock is
+ *   set once. Who frees a connection makes sure that nobody else can still
+ *   reach it (link->lock, listener->lock).
+ *
+ * Network namespace
+ *   Sockets are made like those of a process, so each holds a reference to
+ *   its namespace until TCP is through with it, timers included.
+ *
+ * What a cut leaves: a frame in part, which the receiver drops with the
+ * connection (it acts on whole, checked frames only).
+ */
+#include <linux/in6.h>
+#include <linux/net.h>
+#include <linux/tcp.h>
+#include <linux/wait.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "lvr.h"
+#include "sock.h"
+
+#define POLL_MS		250
+#define LISTEN_BACKLOG	16
+
+/**
+ * lvr_conn_alloc() - a connection without a socket
+ * @connector: whether this side speaks first
+ * @timeout_ms: half-open timer
+ *
+ * Context: process, sleeps.
+ * Return: the connection, or NULL without memory.
+ */
+struct lvr_conn *lvr_conn_alloc(bool connector, u32 timeout_ms)
+{
+	struct lvr_conn *conn = kzalloc(sizeof(*conn), GFP_NOIO);
+
+	if (!conn)
+		return NULL;
+	conn->connector = connector;
+	conn->timeout_ms = timeout_ms;
+	conn->heard = jiffies;
+	strscpy(conn->peer, "?", sizeof(conn->peer));
+	return conn;
+}
+
+/**
+ * lvr_conn_free() - close the socket and free the connection
+ * @conn: or NULL; nobody else can reach it
+ *
+ * Context: process; does not wait for the peer.
+ */
+void lvr_conn_free(struct lvr_conn *conn)
+{
+	if (!conn)
+		return;
+	if (conn->reserves) {
+		lock_sock(conn->sock->sk);
+		sk_clear_memalloc(conn->sock->sk);
+		release_sock(conn->sock->sk);
+	}
+	if (conn->sock && conn->from_fd) {
+		kernel_sock_shutdown(conn->sock, SHUT_RDWR);
+		sockfd_put(conn->sock);
+	} else if (conn->sock) {
+		if (conn->abort)
+			sock_no_linger(conn->sock->sk);
+		sock_release(conn->sock);
+	}
+	kfree(conn);
+}
+
+/**
+ * lvr_conn_cancel() - end the waits of the threads that use a connection
+ * @conn: which cannot be freed meanwhile
+ * @rx: reading
+ * @tx: writing
+ *
+ * Context: any but hard irq.
+ */
+void lvr_conn_cancel(struct lvr_conn *conn, bool rx, bool tx)
+{
+	struct socket *sock;
+
+	if (rx)
+		WRITE_ONCE(conn->cancel_rx, true);
+	if (tx)
+		WRITE_ONCE(conn->cancel_tx, true);
+	smp_mb(); /* flags before sock, as transfer() and connect have it the other way round */
+	sock = READ_ONCE(conn->sock);
+	if (sock)
+		wake_up_interruptible_all(sk_sleep(sock->sk));
+}
+
+/**
+ * lvr_conn_deadline() - limit everything that is done from now on
+ * @conn: the connection
+ * @ms: from now; 0: without limit but the half-open timer, which starts anew
+ *
+ * Context: any.
+ */
+void lvr_conn_deadline(struct lvr_conn *conn, u32 ms)
+{
+	conn->has_deadline = ms;
+	conn->deadline = jiffies + msecs_to_jiffies(ms);
+	lvr_conn_heard(conn);
+}
+
+/**
+ * lvr_conn_heard() - restart the half-open timer
+ * @conn: a connection that was not listened to for a while
+ *
+ * Context: any.
+ */
+void lvr_conn_heard(struct lvr_conn *conn)
+{
+	WRITE_ONCE(conn->heard, jiffies);
+}
+
+/**
+ * lvr_conn_user_timeout() - let TCP end a connection whose data nobody takes
+ * @conn: of a side that sends little, to a peer that always reads
+ *
+ * Context: process, takes the socket's lock.
+ */
+void lvr_conn_user_timeout(struct lvr_conn *conn)
+{
+	tcp_sock_set_user_timeout(conn->sock->sk, conn->timeout_ms);
+}
+
+/**
+ * lvr_conn_broken() - has TCP given the connection up?
+ * @conn: that is not being read
+ *
+ * Context: any.
+ * Return: whether; what was received and not read is lost then.
+ */
+bool lvr_conn_broken(const struct lvr_conn *conn)
+{
+	return READ_ONCE(conn->sock->sk->sk_err);
+}
+
+/* ------------------------------------------------------- bytes and frames */
+
+static bool expired(const struct lvr_conn *conn, unsigned long progress)
+{
+	unsigned long heard = READ_ONCE(conn->heard);
+
+	if (conn->has_deadline)
+		return time_after_eq(jiffies, conn->deadline);
+	if (time_after(heard, progress))
+		progress = heard;
+	return time_after(jiffies, progress + msecs_to_jiffies(conn->timeout_ms));
+}
+
+/* the whole of msg, or an error; *done_bytes tells how much went */
+static int transfer(struct lvr_conn *conn, struct msghdr *msg, bool tx, u32 *done_bytes)
+{
+	struct sock *sk = conn->sock->sk;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	unsigned long progress = READ_ONCE(conn->heard);
+	int ret = 0, now;
+
+	if (tx)
+		progress = jiffies;
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (msg_data_left(msg)) {
+		if (READ_ONCE(*(tx ? &conn->cancel_tx : &conn->cancel_rx))) {
+			ret = -ECANCELED;
+			break;
+		}
+		now = tx ? sock_sendmsg(conn->sock, msg) :
+			   sock_recvmsg(conn->sock, msg, MSG_DONTWAIT);
+		if (now > 0) {
+			*done_bytes += now;
+			progress = jiffies;
+			if (!tx)
+				lvr_conn_heard(conn);
+			if (conn->has_deadline && expired(conn, progress)) {
+				ret = -ETIMEDOUT;
+				break;
+			}
+			continue;
+		}
+		if (now != -EAGAIN) {
+			ret = now ?: -ENOTCONN;
+			break;
+		}
+		if (expired(conn, progress)) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		wait_woken(&wait, TASK_INTERRUPTIBLE, msecs_to_jiffies(POLL_MS));
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return ret;
+}
+
+/**
+ * lvr_conn_send() - send one frame
+ * @conn: the connection
+ * @frame: type, flags, durable_seq and head_seq are taken, the rest is filled
+ * @front: first or only part of the payload; of a chunk its head; may be NULL
+ * @front_bytes: of it
+ * @bvec: payload of a chunk, or NULL
+ * @bvecs: elements of it
+ * @bvec_bytes: bytes of it
+ *
+ * Context: process, the thread that owns sending; sleeps until the socket
+ *          took everything.
+ * Return: 0; -ECANCELED, -ETIMEDOUT or an error of the socket: the
+ *         connection is of no more use for sending.
+ */
+int lvr_conn_send(struct lvr_conn *conn, struct lvr_frame *frame, const void *front,
+		  u32 front_bytes, const struct bio_vec *bvec, u32 bvecs, u32 bvec_bytes)
+{
+	struct lvr_wire_frame wire;
+	struct kvec kvec[2] = {
+		{ .iov_base = &wire, .iov_len = sizeof(wire) },
+		{ .iov_base = (void *)front, .iov_len = front_bytes },
+	};
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	u32 done_bytes = 0;
+	int ret;
+
+	if (conn->tx_torn)
+		return -EPIPE;
+	frame->conn_id = conn->conn_id;
+	frame->serial = conn->tx_serial;
+	frame->payload_bytes = front_bytes + bvec_bytes;
+	frame->payload_crc = lvr_crc32c(LVR_CRC_SEED, front, front_bytes);
+	lvr_frame_encode(&wire, frame);
+
+	if (bvec_bytes)
+		msg.msg_flags |= MSG_MORE;
+	iov_iter_kvec(&msg.msg_iter, WRITE, kvec, front_bytes ? 2 : 1, sizeof(wire) + front_bytes);
+	ret = transfer(conn, &msg, true, &done_bytes);
+	if (!ret && bvec_bytes) {
+		msg.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+		iov_iter_bvec(&msg.msg_iter, WRITE, bvec, bvecs, bvec_bytes);
+		ret = transfer(conn, &msg, true, &done_bytes);
+	}
+	if (ret)
+		conn->tx_torn = done_bytes;
+	else
+		conn->tx_serial++;
+	return ret;
+}
+
+static int receive(struct lvr_conn *conn, struct msghdr *msg, struct lvr_err *err)
+{
+	u32 done_bytes = 0;
+	int ret = transfer(conn, msg, false, &done_bytes);
+
+	if (ret == -ENOTCONN)
+		lvr_err_set(err, "the peer closed the connection");
+	else if (ret == -ETIMEDOUT && conn->has_deadline)
+		lvr_err_set(err, "the peer took too long");
+	else if (ret == -ETIMEDOUT)
+		lvr_err_set(err, LVR_SILENT_FMT, conn->timeout_ms);
+	else if (ret == -ECANCELED)
+		lvr_err_set(err, "cancelled");
+	else if (ret)
+		lvr_err_set(err, "receiving failed: %pe", ERR_PTR(ret));
+	return ret;
+}
+
+/**
+ * lvr_conn_recv() - receive so many bytes
+ * @conn: the connection
+ * @to: where to
+ * @bytes: how many, bounded by the caller
+ * @err: reason
+ *
+ * Context: process, the thread that owns receiving; sleeps until all are there.
+ * Return: 0; -ENOTCONN closed by the peer, -ECANCELED, -ETIMEDOUT, or an error of the socket.
+ */
+int lvr_conn_recv(struct lvr_conn *conn, void *to, u32 bytes, struct lvr_err *err)
+{
+	struct kvec kvec = { .iov_base = to, .iov_len = bytes };
+	struct msghdr msg = {};
+
+	iov_iter_kvec(&msg.msg_iter, READ, &kvec, 1, bytes);
+	return receive(conn, &msg, err);
+}
+
+/**
+ * lvr_conn_recv_bvec() - receive into pages
+ * @conn: the connection
+ * @bvec: where to
+ * @bvecs: elements of it
+ * @bytes: in all
+ * @err: reason
+ *
+ * Context and Return: as lvr_conn_recv().
+ */
+int lvr_conn_recv_bvec(struct lvr_conn *conn, const struct bio_vec *bvec, u32 bvecs, u32 bytes,
+		       struct lvr_err *err)
+{
+	struct msghdr msg = {};
+
+	iov_iter_bvec(&msg.msg_iter, READ, bvec, bvecs, bytes);
+	return receive(conn, &msg, err);
+}
+
+/**
+ * lvr_conn_recv_frame() - receive and check the header of the next frame
+ * @conn: the connection
+ * @frame: is filled
+ * @max_payload_bytes: no more is taken, whatever the type allows
+ * @err: reason
+ *
+ * The payload is still to be received.
+ *
+ * Context: as lvr_conn_recv().
+ * Return: as lvr_conn_recv(), or -EINVAL for a header that is not right.
+ */
+int lvr_conn_recv_frame(struct lvr_conn *conn, struct lvr_frame *frame, u32 max_payload_bytes,
+			struct lvr_err *err)
+{
+	struct lvr_wire_frame wire;
+	int ret;
+
+	ret = lvr_conn_recv(conn, &wire, sizeof(wire), err);
+	if (ret)
+		return ret;
+	ret = lvr_frame_decode(frame, &wire, conn->conn_id, conn->rx_serial, max_payload_bytes, err);
+	if (ret)
+		return ret;
+	conn->rx_serial++;
+	return 0;
+}
+
+/**
+ * lvr_conn_recv_payload() - receive and check the whole payload of a frame
+ * @conn: the connection
+ * @frame: its header; not of a CHUNK
+ * @to: frame->payload_bytes, which the caller has bounded
+ * @err: reason
+ *
+ * Context: as lvr_conn_recv().
+ * Return: as lvr_conn_recv(), or -EINVAL for a wrong crc.
+ */
+int lvr_conn_recv_payload(struct lvr_conn *conn, const struct lvr_frame *frame, void *to,
+			  struct lvr_err *err)
+{
+	u32 crc;
+	int ret;
+
+	ret = lvr_conn_recv(conn, to, frame->payload_bytes, err);
+	if (ret)
+		return ret;
+	crc = lvr_crc32c(LVR_CRC_SEED, to, frame->payload_bytes);
+	if (crc == frame->payload_crc)
+		return 0;
+	lvr_err_set(err, "%s frame has payload crc %08x, says %08x",
+		    lvr_frame_type_name(frame->type), crc, frame->payload_crc);
+	return -EINVAL;
+}
+
+/**
+ * lvr_conn_linger() - say that nothing follows, and wait for the peer's end
+ * @conn: on which no thread works any more
+ * @scratch: for what is still received
+ * @bytes: of it
+ * @ms: no longer than this
+ *
+ * Closing a socket with unread data resets it, and the peer may lose the last
+ * frame by that. A courtesy: nothing depends on it.
+ *
+ * Context: process, sleeps.
+ */
+void lvr_conn_linger(struct lvr_conn *conn, void *scratch, u32 bytes, u32 ms)
+{
+	struct lvr_err err;
+	u32 rounds = 1024;
+
+	kernel_sock_shutdown(conn->sock, SHUT_WR);
+	lvr_conn_deadline(conn, ms);
+	while (rounds-- && !lvr_conn_recv(conn, scratch, bytes, &err))
+		;
+}
+
+/* -------------------------------------------------------------- ways to one */
+
+static int address(struct sockaddr_storage *to, const struct lvr_endpoint *from)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
+	struct sockaddr_in *in = (struct sockaddr_in *)to;
+
+	memset(to, 0, sizeof(*to));
+	if (from->v6) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(from->port);
+		memcpy(&in6->sin6_addr, from->addr, sizeof(in6->sin6_addr));
+		return sizeof(*in6);
+	}
+	in->sin_family = AF_INET;
+	in->sin_port = htons(from->port);
+	memcpy(&in->sin_addr, from->addr, sizeof(in->sin_addr));
+	return sizeof(*in);
+}
+
+static int make_socket(struct net *net, const struct lvr_endpoint *e, struct socket **out)
+{
+	return __sock_create(net, e->v6 ? PF_INET6 : PF_INET, SOCK_STREAM, IPPROTO_TCP, out, 0);
+}
+
+static void learn_peer(struct lvr_conn *conn)
+{
+	struct sockaddr_storage ss = {};
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+	struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+	struct in6_addr mapped;
+
+	if (kernel_getpeername(conn->sock, (struct sockaddr *)&ss) < 0)
+		return;
+	snprintf(conn->peer, sizeof(conn->peer), "%pISpc", &ss);
+	if (ss.ss_family == AF_INET6) {
+		memcpy(conn->addr, &in6->sin6_addr, sizeof(conn->addr));
+	} else if (ss.ss_family == AF_INET) {
+		ipv6_addr_set_v4mapped(in->sin_addr.s_addr, &mapped);
+		memcpy(conn->addr, &mapped, sizeof(conn->addr));
+	}
+}
+
+/**
+ * lvr_sock_tune() - prepare a socket for use from the I/O path
+ * @conn: with a connected socket
+ *
+ * What its use allocates must not wait for I/O, which may be our own.
+ *
+ * Context: process, takes the socket's lock.
+ */
+void lvr_sock_tune(struct lvr_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+
+	sk->sk_allocation = GFP_NOIO;
+	sk->sk_use_task_frag = false;
+	tcp_sock_set_nodelay(sk);
+}
+
+/**
+ * lvr_conn_use_reserves() - let a connection go on when memory has run out
+ * @conn: authenticated: a stranger must not get at the reserves
+ *
+ * Writing pages out through a volume is what makes memory free, and with a
+ * synchronous link it ends with an ack of the peer.
+ *
+ * Context: process, takes the socket's lock.
+ */
+void lvr_conn_use_reserves(struct lvr_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+
+	lock_sock(sk);
+	sk_set_memalloc(sk);
+	release_sock(sk);
+	conn->reserves = true;
+}
+
+static int await_connected(struct lvr_conn *conn, unsigned long limit)
+{
+	struct sock *sk = conn->sock->sk;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int ret = 0;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (1 << READ_ONCE(sk->sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) {
+		if (READ_ONCE(conn->cancel_rx))
+			ret = -ECANCELED;
+		else if (time_after_eq(jiffies, limit))
+			ret = -ETIMEDOUT;
+		if (ret)
+			break;
+		wait_woken(&wait, TASK_INTERRUPTIBLE, msecs_to_jiffies(POLL_MS));
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return ret;
+}
+
+/**
+ * lvr_sock_connect() - connect
+ * @conn: without a socket; gets one
+ * @net: namespace
+ * @to: where to
+ * @limit_ms: no longer than this
+ *
+ * Context: process, sleeps; lvr_conn_cancel() ends it.
+ * Return: 0 or -errno; the caller frees @conn in either case.
+ */
+int lvr_sock_connect(struct lvr_conn *conn, struct net *net, const struct lvr_endpoint *to,
+		     u32 limit_ms)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(limit_ms);
+	struct sockaddr_storage ss;
+	struct socket *sock;
+	int bytes, ret;
+
+	bytes = address(&ss, to);
+	ret = make_socket(net, to, &sock);
+	if (ret)
+		return ret;
+	smp_store_mb(conn->sock, sock);	/* pairs with lvr_conn_cancel() */
+	conn->abort = true; /* until it is there */
+	lvr_sock_tune(conn);
+	ret = kernel_connect(sock, lvr_sockaddr(&ss), bytes, O_NONBLOCK);
+	if (ret == -EINPROGRESS) {
+		ret = await_connected(conn, limit);
+		/* does not connect again: tells how the attempt ended */
+		if (!ret)
+			ret = kernel_connect(sock, lvr_sockaddr(&ss), bytes, O_NONBLOCK);
+	}
+	if (ret)
+		return ret;
+	conn->abort = false;
+	learn_peer(conn);
+	lvr_conn_heard(conn);
+	return 0;
+}
+
+/**
+ * lvr_sock_listen() - a listening socket
+ * @net: namespace
+ * @at: address and port
+ * @out: the socket
+ *
+ * Context: process, sleeps.
+ * Return: 0 or -errno.
+ */
+int lvr_sock_listen(struct net *net, const struct lvr_endpoint *at, struct socket **out)
+{
+	struct sockaddr_storage ss;
+	struct socket *sock;
+	int bytes, ret;
+
+	bytes = address(&ss, at);
+	ret = make_socket(net, at, &sock);
+	if (ret)
+		return ret;
+	sock->sk->sk_allocation = GFP_NOIO;
+	sock_set_reuseaddr(sock->sk);
+	ret = kernel_bind(sock, lvr_sockaddr(&ss), bytes);
+	if (!ret)
+		ret = kernel_listen(sock, LISTEN_BACKLOG);
+	if (ret)
+		sock_release(sock);
+	else
+		*out = sock;
+	return ret;
+}
+
+/**
+ * lvr_sock_unlisten() - close a listening socket
+ * @sock: from lvr_sock_listen(); nobody accepts from it any more
+ *
+ * Context: process, sleeps.
+ */
+void lvr_sock_unlisten(struct socket *sock)
+{
+	sock_release(sock);
+}
+
+/**
+ * lvr_sock_accept() - accept a connection
+ * @listener: a listening socket
+ * @out: the connection
+ *
+ * Context: process; does not wait.
+ * Return: 0; -EAGAIN: none is there; or -errno.
+ */
+int lvr_sock_accept(struct socket *listener, struct lvr_conn **out)
+{
+	struct lvr_conn *conn;
+	struct socket *sock;
+	int ret;
+
+	ret = kernel_accept(listener, &sock, O_NONBLOCK);
+	if (ret)
+		return ret;
+	conn = lvr_conn_alloc(false, LVR_PREAUTH_TIMEOUT_MS);
+	if (!conn) {
+		sock_release(sock);
+		return -ENOMEM;
+	}
+	conn->sock = sock;
+	lvr_sock_tune(conn);
+	learn_peer(conn);
+	*out = conn;
+	return 0;
+}
+
+/**
+ * lvr_sock_adopt_fd() - use a socket of the calling process
+ * @conn: without a socket; gets it
+ * @fd: of the caller
+ * @err: reason
+ *
+ * lvr_sock_tune() is left to who uses it, outside of all locks.
+ *
+ * Context: process of userspace.
+ * Return: 0 or -errno; the caller frees @conn in either case.
+ */
+int lvr_sock_adopt_fd(struct lvr_conn *conn, int fd, struct lvr_err *err)
+{
+	struct socket *sock;
+	struct sock *sk;
+	int ret;
+
+	sock = sockfd_lookup(fd, &ret);
+	if (!sock) {
+		lvr_err_set(err, "file descriptor %d is no socket: %pe", fd, ERR_PTR(ret));
+		return ret;
+	}
+	sk = sock->sk;
+	if (sk->sk_type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP ||
+	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6)) {
+		lvr_err_set(err, "socket %d is not TCP (family %u, type %u, protocol %u)", fd,
+			    sk->sk_family, sk->sk_type, sk->sk_protocol);
+		ret = -EPROTOTYPE;
+	} else if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED) {
+		lvr_err_set(err, "socket %d is not connected", fd);
+		ret = -ENOTCONN;
+	} else {
+		ret = 0;
+	}
+	if (ret) {
+		sockfd_put(sock);
+		return ret;
+	}
+	conn->from_fd = true;
+	smp_store_mb(conn->sock, sock);	/* pairs with lvr_conn_cancel() */
+	learn_peer(conn);
+	return 0;
+}

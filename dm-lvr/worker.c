@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The worker of a group, a thread: recovery first, then rounds of destage and
+ * checkpoints, when a record is old enough, space is wanted, or someone asks.
+ *
+ * Nothing here waits for the network (I7).
+ */
+#include <linux/sched/mm.h>
+
+#include "lvr.h"
+
+#define DESTAGE_AGE_MS		200	/* a record waits at most this for company */
+#define CHECKPOINT_MS		1000
+#define RETRY_MS		1000
+
+static bool any_lost(struct lvr_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->volumes; i++)
+		if (READ_ONCE(g->volume[i]->lost))
+			return true;
+	return false;
+}
+
+static bool any_failed(struct lvr_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->volumes; i++)
+		if (READ_ONCE(g->volume[i]->failed))
+			return true;
+	return any_lost(g) || READ_ONCE(g->log_unreadable);
+}
+
+static bool ring_pressed(struct lvr_group *g)
+{
+	struct lvr_log *log = &g->log;
+
+	return log->head.off - log->tail.off > log->ring.bytes / 2 ||
+	       g->stage.free_pages < g->stage.pages / 2;
+}
+
+static bool checkpoint_due(struct lvr_group *g)
+{
+	struct lvr_log *log = &g->log;
+	bool moves;
+
+	spin_lock_irq(&log->lock);
+	/* a tail that waits for the peer goes on when that has acked more, not before */
+	moves = log->checkpoint.off != log->destaged.off ||
+		(log->tail.off < log->checkpoint.off &&
+		 lvr_log_held_seq(log) != log->checkpoint_held_seq);
+	spin_unlock_irq(&log->lock);
+	if (any_failed(g))
+		return false;
+	if (moves && (test_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags) ||
+		      log->head.off - log->tail.off > log->ring.bytes / 2))
+		return true;
+	return (moves || READ_ONCE(g->sync_moved)) &&
+	       time_after(jiffies, g->checkpoint_jiffies + msecs_to_jiffies(CHECKPOINT_MS));
+}
+
+/*
+ * on-full=detach: the ring is full of what only the peer lacks. From here on
+ * it needs a full sync; said durably before its records are given up (I4).
+ * Never behind the back of a peer that relies on this node to acknowledge
+ * nothing without it: writers wait for that one in any case.
+ */
+static void detach_peer(struct lvr_group *g)
+{
+	struct lvr_log *log = &g->log;
+	bool pinned;
+
+	if (!lvr_group_has_peer(g) || lvr_group_bound(g) ||
+	    (!g->opts.detach_on_full && !atomic_read(&g->suspending)))
+		return;
+	spin_lock_irq(&log->lock);
+	pinned = log->tail.off < log->checkpoint.off && log->checkpoint.off == log->destaged.off &&
+		 !lvr_ring_has_room(&log->ring, log->tail.off, log->head.off,
+				    LVR_CHUNK_MAX_PAYLOAD_BYTES, LVR_LOG_RESERVE_BYTES);
+	spin_unlock_irq(&log->lock);
+	if (!pinned || READ_ONCE(g->role) != LVR_ROLE_PRIMARY)
+		return;
+	lvr_super_lock(g);
+	if (lvr_group_bound(g) || lvr_group_peer(g)->acked_seq >= g->sb->checkpoint.seq) {
+		lvr_super_unlock(g);
+		return;
+	}
+	lvr_super_give_up_peer(g->sb, g->opts.peer);
+	if (lvr_super_commit(g))
+		return;
+	DMWARN("lvr %s: log full: peer %s detached, it needs a full sync", g->name,
+	       lvr_group_peer(g)->name);
+	lvr_checkpoint(g);
+	if (g->link) {
+		lvr_link_regate(g);	/* there may be no connection whose end does it */
+		lvr_link_rehandshake(g);
+	}
+	lvr_state_notify(g);
+}
+
+static void replayed(struct lvr_group *g)
+{
+	enum lvr_group_event event = g->primary_at_start ? LVR_GEV_REPLAYED_UNCONFIRMED :
+				     LVR_GEV_REPLAYED_SECONDARY;
+
+	if (lvr_checkpoint(g))
+		return;
+	lvr_state_event(g, event, g->primary_at_start ? "ended as primary" : "recovered", NULL);
+	if (g->primary_at_start && (g->opts.start_at_once || !lvr_group_has_peer(g)))
+		lvr_role_confirm(g);
+	if (g->link)
+		lvr_link_rehandshake(g);
+}
+
+/* one round; how long to sleep at most before the next, in jiffies */
+static long worker_round(struct lvr_group *g, struct lvr_destage *d)
+{
+	bool moved = false, flush_failed = false, urgent;
+
+	if (!lvr_destage_allowed(g))
+		return HZ;
+	urgent = test_bit(LVR_WORKER_PRESSURE, &g->worker_flags) ||
+		 test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || ring_pressed(g) ||
+		 (READ_ONCE(g->state) != LVR_GROUP_ACTIVE && READ_ONCE(g->state) != LVR_GROUP_STANDBY);
+	if (any_lost(g))
+		moved = lvr_destage_again(d);
+	if (lvr_destage_behind(g)) {
+		if (!urgent && !g->destage_age_jiffies) {
+			g->destage_age_jiffies = jiffies | 1;
+			return msecs_to_jiffies(DESTAGE_AGE_MS);
+		}
+		if (!urgent && time_before(jiffies, g->destage_age_jiffies +
+					   msecs_to_jiffies(DESTAGE_AGE_MS)))
+			return msecs_to_jiffies(DESTAGE_AGE_MS) / 2 + 1;
+		g->destage_age_jiffies = 0;
+		moved |= lvr_destage_batch(d);
+	} else {
+		clear_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
+		if (READ_ONCE(g->state) == LVR_GROUP_REPLAYING)
+			replayed(g);
+	}
+	if (checkpoint_due(g)) {
+		flush_failed = lvr_checkpoint(g);
+		clear_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags);
+		moved = true;
+	}
+	detach_peer(g);
+	wake_up_all(&g->worker_idle);
+	if (moved && !flush_failed)
+		return 0;
+	return any_failed(g) ? msecs_to_jiffies(RETRY_MS) : msecs_to_jiffies(CHECKPOINT_MS);
+}
+
+static bool begin_round(struct lvr_group *g)
+{
+	bool go;
+
+	spin_lock_irq(&g->log.lock);
+	go = !g->worker_hold;
+	g->worker_busy = go;
+	spin_unlock_irq(&g->log.lock);
+	return go;
+}
+
+static void end_round(struct lvr_group *g)
+{
+	spin_lock_irq(&g->log.lock);
+	g->worker_busy = false;
+	spin_unlock_irq(&g->log.lock);
+	wake_up_all(&g->worker_idle);
+}
+
+static void recover_first(struct lvr_group *g)
+{
+	struct lvr_err err = {};
+
+	if (lvr_recover(g, &err)) {
+		if (kthread_should_stop())
+			return;
+		DMERR("lvr %s: %s", g->name, err.text);
+		spin_lock_irq(&g->log.lock);
+		g->log.failed = true;
+		spin_unlock_irq(&g->log.lock);
+		lvr_state_event(g, LVR_GEV_LOG_ERROR, err.text, NULL);
+		return;
+	}
+	mutex_lock(&g->mutex);
+	lvr_state_event(g, LVR_GEV_SCANNED, "volumes are not loaded", NULL);
+	if (g->attached == g->volumes)
+		lvr_state_event(g, LVR_GEV_COMPLETE, "replaying the log", NULL);
+	mutex_unlock(&g->mutex);
+}
+
+static int worker(void *data)
+{
+	struct lvr_group *g = data;
+	struct lvr_destage *d = lvr_destage_create(g);
+	long sleep = 0;
+
+	memalloc_noio_save();
+	if (d)
+		recover_first(g);
+	else
+		lvr_state_event(g, LVR_GEV_LOG_ERROR, "out of memory", NULL);
+	while (!kthread_should_stop()) {
+		wait_event_interruptible_timeout(g->worker_wait, kthread_should_stop() ||
+						 test_and_clear_bit(LVR_WORKER_KICKED, &g->worker_flags),
+						 sleep);
+		sleep = HZ;
+		if (!d || !begin_round(g))
+			continue;
+		sleep = worker_round(g, d);
+		end_round(g);
+	}
+	synchronize_rcu();	/* the last completion may still be waking us */
+	lvr_destage_destroy(d);
+	return 0;
+}
+
+/**
+ * lvr_worker_start() - start the worker, which recovers the log first
+ * @g: the group
+ *
+ * Context: process, sleeps.
+ * Return: 0 or -errno.
+ */
+int lvr_worker_start(struct lvr_group *g)
+{
+	struct task_struct *task = kthread_run(worker, g, "lvr_worker/%s", g->name);
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	g->worker = task;
+	return 0;
+}
+
+/**
+ * lvr_worker_stop() - end the worker
+ * @g: the group
+ *
+ * Context: process, waits for the batch under way.
+ */
+void lvr_worker_stop(struct lvr_group *g)
+{
+	if (g->worker)
+		kthread_stop(g->worker);
+	g->worker = NULL;
+}
+
+/**
+ * lvr_worker_kick() - there may be something to do
+ * @g: the group
+ *
+ * Context: any.
+ */
+void lvr_worker_kick(struct lvr_group *g)
+{
+	set_bit(LVR_WORKER_KICKED, &g->worker_flags);
+	wake_up(&g->worker_wait);
+}
+
+/**
+ * lvr_worker_hold() - no batch and no checkpoint runs from here on
+ * @g: the group
+ *
+ * Nests. Not from the worker itself.
+ *
+ * Context: process, waits for the batch under way.
+ */
+void lvr_worker_hold(struct lvr_group *g)
+{
+	spin_lock_irq(&g->log.lock);
+	g->worker_hold++;
+	spin_unlock_irq(&g->log.lock);
+	wait_event(g->worker_idle, !READ_ONCE(g->worker_busy));
+}
+
+/**
+ * lvr_worker_release() - undo one lvr_worker_hold()
+ * @g: the group
+ *
+ * Context: process.
+ */
+void lvr_worker_release(struct lvr_group *g)
+{
+	spin_lock_irq(&g->log.lock);
+	g->worker_hold--;
+	spin_unlock_irq(&g->log.lock);
+	lvr_worker_kick(g);
+}
+
+/**
+ * lvr_worker_drain() - bring the volumes to the destage limit of now
+ * @g: the group; not from the worker, not with the worker held
+ *
+ * Context: process, waits for the local devices only.
+ * Return: 0; -EIO when a device refuses; -EAGAIN when the group is not in a
+ *         state to destage.
+ */
+int lvr_worker_drain(struct lvr_group *g)
+{
+	struct lvr_pos head;
+	u64 target_seq;
+	int ret;
+
+	if (!lvr_destage_allowed(g))
+		return -EAGAIN;
+	lvr_log_positions(g, &head, NULL, NULL, NULL);
+	ret = lvr_log_flush_wait(g, head.seq);
+	if (ret)
+		return ret;
+	set_bit(LVR_WORKER_DRAIN, &g->worker_flags);
+	set_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags);
+	/* by a volume that may be back by now: the next batch says */
+	WRITE_ONCE(g->destage_blocked, false);
+	lvr_worker_kick(g);
+	/* a target of its own: under load the limit itself runs ahead */
+	target_seq = min(head.seq, lvr_destage_goal_seq(g));
+	wait_event(g->worker_idle, READ_ONCE(g->log.destaged.seq) >= target_seq || !lvr_destage_behind(g) ||
+		   any_failed(g) || !lvr_destage_allowed(g) || READ_ONCE(g->destage_blocked));
+	clear_bit(LVR_WORKER_DRAIN, &g->worker_flags);
+	return READ_ONCE(g->log.destaged.seq) < target_seq ? -EIO : 0;
+}
