@@ -1,0 +1,21 @@
+"""What can go wrong with a node."""
+
+
+class NodeDied(Exception):
+    """The virtual machine has ended while something was wanted of it."""
+
+
+class CommandFailed(Exception):
+    """A command on a node ended with another status than wanted."""
+
+
+class CommandTimeout(Exception):
+    """A command on a node took too long; it has been killed."""
+
+
+class MemoryLost(Exception):
+    """Something that the module allocated can be reached by nobody any more."""
+
+
+class ConsoleFault(Exception):
+    """A kernel complained on its console."""

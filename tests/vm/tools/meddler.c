@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A meddler between two nodes: relays their connections frame by frame, and
+ * does to one frame of each what it is told. Both ends are the real ones, so
+ * whatever a peer that holds the key could say can be said.
+ *
+ *   meddler PORT ADDRESS PORT [WAY FRAME NTH WHAT]
+ *
+ * Accepts on the first port and connects to the address. WAY is `there` (from
+ * who connected) or `back`; FRAME a type of lvr/wire.h, or `done`: an ack that
+ * says that a full synchronisation is complete; NTH counts from 1. WHAT:
+ *
+ *   lost      it is left out
+ *   twice     it comes twice
+ *   cut       half of it comes, then the end
+ *   stall     neither it nor anything behind it on this way comes
+ *   huge      its header claims 4 GiB - 1
+ *   id        it is of another connection
+ *   flip N    a byte of its payload is inverted; negative: from the end
+ *   forge N   the same, and the crc of its frame is right
+ *   end       it does not come: both connections end, and the meddler does
+ *   replay    it comes; all that was said this way until then is said again to
+ *             the address, in a connection of its own
+ *
+ * Prints a line each time it has done so; of a replay, the frames that were
+ * answered until the other side closed.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "frames.h"
+
+#define FRAME_MAX_BYTES	(LVR_FRAME_BYTES + LVR_CHUNK_MAX_HEAD_BYTES + LVR_CHUNK_MAX_PAYLOAD_BYTES)
+#define SAID_MAX_BYTES	(4u << 20)
+
+/* one way of one connection; a thread of its own */
+struct way {
+	int from, to;
+	bool there;
+	int seen;		/* frames of the type that is waited for */
+	uint8_t *said;		/* all of it, for a replay */
+	size_t said_bytes;
+};
+
+static struct sockaddr_in target;
+static bool meddles, meddle_there, meddle_done;
+static int meddle_type, meddle_nth, meddle_at;
+static const char *what = "";
+
+static const char *const type_names[] = {
+#define X(sym, num, name, max) [num] = name,
+	LVR_FRAME_TYPES(X)
+#undef X
+};
+
+#define TYPES (int)(sizeof(type_names) / sizeof(type_names[0]))
+
+static void die(const char *text)
+{
+	perror(text);
+	exit(2);
+}
+
+static bool is(const char *word)
+{
+	return !strcmp(what, word);
+}
+
+static bool receive(int fd, void *to, size_t bytes)
+{
+	return !bytes || recv(fd, to, bytes, MSG_WAITALL) == (ssize_t)bytes;
+}
+
+static bool say(int fd, const void *data, size_t bytes)
+{
+	const uint8_t *p = data;
+	ssize_t now;
+
+	for (; bytes; bytes -= now, p += now) {
+		now = send(fd, p, bytes, MSG_NOSIGNAL);
+		if (now <= 0)
+			return false;
+	}
+	return true;
+}
+
+static int reach(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&target, sizeof(target))) {
+		close(fd);
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static bool is_the_one(struct way *w, const struct lvr_wire_frame *f)
+{
+	const struct lvr_wire_ack *ack = (const void *)(f + 1);
+
+	if (!meddles || w->there != meddle_there || f->type != meddle_type ||
+	    (meddle_done && !(ack->flags & LVR_ACK_F_SYNC_DONE)))
+		return false;
+	return ++w->seen == meddle_nth;
+}
+
+static void invert(struct lvr_wire_frame *f, bool forge)
+{
+	uint8_t *payload = (uint8_t *)(f + 1);
+	uint32_t at = meddle_at < 0 ? f->payload_bytes + meddle_at : (uint32_t)meddle_at;
+	uint32_t summed = f->payload_bytes;
+
+	if (at >= f->payload_bytes)
+		return;
+	payload[at] ^= 0xff;
+	if (!forge)
+		return;
+	if (f->type == LVR_FRAME_CHUNK)	/* head_bytes of the chunk */
+		memcpy(&summed, payload + 8, sizeof(summed));
+	f->payload_crc = crc32c(payload, summed < f->payload_bytes ? summed : f->payload_bytes);
+	frame_seal(f);
+}
+
+static void replay(const struct way *w)
+{
+	struct lvr_wire_frame f;
+	uint8_t byte;
+	uint32_t i;
+	int fd = reach();
+
+	printf("replayed:");
+	if (fd < 0)
+		printf(" not-taken");
+	else
+		say(fd, w->said, w->said_bytes);	/* it may be closed before the end */
+	while (fd >= 0 && receive(fd, &f, sizeof(f))) {
+		printf(" %s", f.type < TYPES && type_names[f.type] ? type_names[f.type] : "?");
+		for (i = 0; i < f.payload_bytes && receive(fd, &byte, 1); i++)
+			;
+	}
+	printf(" closed\n");
+	close(fd);
+}
+
+/* false: the connection ends */
+static bool meddle(struct way *w, struct lvr_wire_frame *f, size_t bytes)
+{
+	bool goes_on = true;
+
+	if (is("replay")) {
+		goes_on = say(w->to, f, bytes);
+		replay(w);
+		fflush(stdout);
+		return goes_on;
+	}
+	if (is("twice")) {
+		goes_on = say(w->to, f, bytes) && say(w->to, f, bytes);
+	} else if (is("cut")) {
+		say(w->to, f, bytes / 2);
+		goes_on = false;
+	} else if (is("huge")) {
+		f->payload_bytes = ~0u;
+		frame_seal(f);
+		goes_on = say(w->to, f, bytes);
+	} else if (is("id")) {
+		f->conn_id ^= 1;
+		frame_seal(f);
+		goes_on = say(w->to, f, bytes);
+	} else if (is("flip") || is("forge")) {
+		invert(f, is("forge"));
+		goes_on = say(w->to, f, bytes);
+	}
+	printf("%s %s %d\n", what, type_names[f->type], meddle_nth);
+	fflush(stdout);
+	if (is("end"))
+		exit(0);
+	while (is("stall"))
+		pause();
+	return goes_on;
+}
+
+static void remember(struct way *w, const void *data, size_t bytes)
+{
+	if (!is("replay") || w->there != meddle_there || w->said_bytes + bytes > SAID_MAX_BYTES)
+		return;
+	memcpy(w->said + w->said_bytes, data, bytes);
+	w->said_bytes += bytes;
+}
+
+static void *relay(void *data)
+{
+	struct lvr_wire_frame *f = malloc(FRAME_MAX_BYTES);
+	struct way *w = data;
+	size_t bytes;
+
+	w->said = is("replay") ? malloc(SAID_MAX_BYTES) : NULL;
+	while (receive(w->from, f, sizeof(*f))) {
+		bytes = sizeof(*f) + f->payload_bytes;
+		if (bytes > FRAME_MAX_BYTES || !receive(w->from, f + 1, f->payload_bytes))
+			break;
+		remember(w, f, bytes);
+		if (!(is_the_one(w, f) ? meddle(w, f, bytes) : say(w->to, f, bytes)))
+			break;
+	}
+	shutdown(w->to, SHUT_RDWR);
+	shutdown(w->from, SHUT_RDWR);
+	free(w->said);
+	free(f);
+	return NULL;
+}
+
+static void *serve(void *data)
+{
+	int from = (int)(intptr_t)data, to = reach(), on = 1;
+	struct way there = { .from = from, .to = to, .there = true };
+	struct way back = { .from = to, .to = from };
+	pthread_t thread;
+
+	setsockopt(from, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (to >= 0 && !pthread_create(&thread, NULL, relay, &back)) {
+		relay(&there);
+		pthread_join(thread, NULL);
+	}
+	close(from);
+	close(to);
+	return NULL;
+}
+
+static void parse(char **argv)
+{
+	int i;
+
+	meddles = true;
+	meddle_there = !strcmp(argv[0], "there");
+	meddle_done = !strcmp(argv[1], "done");
+	for (i = 0; i < TYPES; i++)
+		if (type_names[i] && !strcmp(meddle_done ? "ack" : argv[1], type_names[i]))
+			meddle_type = i;
+	meddle_nth = atoi(argv[2]);
+	what = strtok(argv[3], " ");
+	meddle_at = atoi(strtok(NULL, " ") ?: "0");
+	if (!meddle_type || meddle_nth < 1) {
+		fprintf(stderr, "meddler: no such frame\n");
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int listener, fd, on = 1;
+	pthread_t thread;
+
+	if (argc != 4 && argc != 8) {
+		fprintf(stderr, "usage: meddler PORT ADDRESS PORT [WAY FRAME NTH WHAT]\n");
+		return 2;
+	}
+	at.sin_port = htons(atoi(argv[1]));
+	target = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[3])) };
+	if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1)
+		die("address");
+	if (argc == 8)
+		parse(argv + 4);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 16))
+		die("listen");
+	printf("ready\n");
+	fflush(stdout);
+	while ((fd = accept(listener, NULL, NULL)) >= 0)
+		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) || pthread_detach(thread))
+			die("thread");
+	die("accept");
+}
