@@ -1,0 +1,208 @@
+"""Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
+from kit import assert_same_bytes, at_least, origin, refused, settle
+from pair import Load
+from soft import SoftPair
+
+
+def write(pair, volume, byte, at_kib=0, kib=64):
+    """A shell command that fills a range with a byte, durably. A short block from the pipe would be written
+    past O_DIRECT, and then flushed."""
+    return (f"head -c {kib << 10} /dev/zero | tr '\\0' '{byte}' | dd of={pair.device(volume)} "
+            f"bs={kib}k seek={at_kib // kib} iflag=fullblock oflag=direct conv=notrunc,fsync 2>/dev/null")
+
+
+def read(pair, volume, at_kib=0, kib=64):
+    return f"dd if={pair.device(volume)} bs={kib}k skip={at_kib // kib} count=1 iflag=direct 2>/dev/null"
+
+
+def first_byte(pair, node, volume, at_kib=0):
+    return node.run(f"{read(pair, volume, at_kib)} | head -c 1").out
+
+
+def stop_incomplete(pair, node):
+    """The volumes lack what the log holds: it is stopped all the same, and says so."""
+    result = node.run(f"lvrctl stop {pair.group}", check=False)
+    assert result.rc == 6 and "NOT complete" in result.err, result.out + result.err
+
+
+def test_origin_refuses_writes(lab):
+    """What is staged is read, other volumes go on, writes to this one fail; all is there afterwards."""
+    pair = SoftPair(lab).up()
+    pair.a.run(write(pair, "v0", "a"))
+    settle(pair)
+    pair.swap(pair.a, "v0", "error")
+    pair.a.run(write(pair, "v0", "b"))      # the log took it: it counts
+    lab.wait(lambda: pair.volume_origin(pair.a, "v0") == "failing", what="the origin to be called failing")
+    assert first_byte(pair, pair.a, "v0") == "b"
+    assert pair.status(pair.a)["errors"] > 0
+    refused(pair.a, write(pair, "v0", "c"))
+    pair.a.run(write(pair, "v1", "d"))
+    assert first_byte(pair, pair.a, "v1") == "d"
+    head = pair.status(pair.a)["head"]
+    pair.wait(pair.b, destaged=at_least(head))      # the other node lacks nothing
+    assert pair.status(pair.a)["checkpoint"] < head
+    pair.swap(pair.a, "v0", "linear")
+    settle(pair)
+    assert pair.volume_origin(pair.a, "v0") == "ok"
+    assert_same_bytes(pair)
+    assert origin(pair, pair.a, "v0")[:1] == b"b"
+
+
+def test_origin_loses_what_it_did_not_flush(lab):
+    """A failed flush may have dropped any write since the last: all of them come again from the log,
+    and until then nobody reads what the device has instead."""
+    pair = SoftPair(lab).up()
+    pair.a.run(write(pair, "v0", "a") + "\n" + write(pair, "v1", "a"))
+    settle(pair)
+
+    def unflushed():
+        """New writes, destaged and not yet part of a checkpoint, when the device goes."""
+        checkpoint = pair.status(pair.a)["checkpoint"]
+        pair.a.run(write(pair, "v1", "x"))
+        pair.wait(pair.a, checkpoint=at_least(checkpoint + 1))
+        pair.a.run(f"""{write(pair, "v0", "b")}
+            {write(pair, "v1", "b")}
+            head=$(dmsetup status g0 | sed 's/.* head=\\([0-9]*\\).*/\\1/')
+            until dmsetup status g0 | grep -q " destaged=$head "; do :; done
+            dmsetup suspend --noflush --nolockfs below-v0
+            dmsetup reload below-v0 --table '{pair.below(pair.a, "v0", "flakey")}'
+            dmsetup resume below-v0""")
+        status = pair.status(pair.a)
+        if status["checkpoint"] < status["head"]:
+            return True
+        pair.swap(pair.a, "v0", "linear")
+        return False
+
+    lab.wait(unflushed, what="a device to fail between destage and checkpoint")
+    lab.wait(lambda: pair.volume_origin(pair.a, "v0") == "lost-writes", what="the failed flush")
+    # as a device whose cache is gone, with something else in its place
+    pair.a.run("head -c 65536 /dev/zero | tr '\\0' z | dd of=/dev/disk/rig/v0 bs=64k iflag=fullblock oflag=direct "
+               "conv=notrunc 2>/dev/null")
+    refused(pair.a, read(pair, "v0"))
+    refused(pair.a, write(pair, "v0", "c"))
+    assert first_byte(pair, pair.a, "v1") == "b"
+    pair.a.run(write(pair, "v1", "d"))
+    pair.swap(pair.a, "v0", "linear")
+    lab.wait(lambda: pair.volume_origin(pair.a, "v0") == "ok", what="the lost writes to be made again")
+    assert first_byte(pair, pair.a, "v0") == "b"
+    assert first_byte(pair, pair.a, "v1") == "d"
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_origin_fails_for_a_while_under_load(lab):
+    """On either node, while the oracle writes to the other two volumes."""
+    pair = SoftPair(lab, volumes=3).up()
+    load = Load(pair, pair.a, devices=f"{pair.device('v0')} {pair.device('v1')}")
+    for node in pair.nodes:
+        load.run_until(60)
+        pair.swap(node, "v2", "error")
+        pair.a.run(write(pair, "v2", "a"))
+        lab.wait(lambda node=node: pair.volume_origin(node, "v2") != "ok", what="the fault to be seen")
+        load.run_until(60)
+        pair.swap(node, "v2", "linear")
+        lab.wait(lambda node=node: pair.volume_origin(node, "v2") == "ok", what="the origin to be back")
+    load.run_until(60)
+    load.stop()
+    load.check(pair.a, load.done)
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_log_device_fails(lab):
+    """The node that cannot keep a promise any more makes none; what it promised is there afterwards."""
+    pair = SoftPair(lab, start_primary="at-once").up()
+    load = Load(pair, pair.a)
+    load.run_until(60)
+    pair.swap(pair.a, "log", "error")
+    status = pair.wait(pair.a, state="failed")
+    assert "log" in status["reason"]
+    refused(pair.a, write(pair, "v0", "a"))
+    pair.a.run(read(pair, "v0") + " >/dev/null")
+    load.job.wait(timeout=30, check=False)
+    flushed = load.flushed
+    pair.swap(pair.a, "log", "linear")
+    stop_incomplete(pair, pair.a)
+    pair.start(pair.a)
+    pair.wait(pair.a, state="active", link="streaming")
+    load.check(pair.a, flushed)
+    pair.assert_equal()
+
+
+def under_way(node, device):
+    """Reads, writes and flushes that a device has not answered yet."""
+    name = node.run(f"dmsetup info -c --noheadings -o blkdevname {device}").out.strip()
+    return sum(map(int, node.run(f"cat /sys/block/{name}/inflight").out.split()))
+
+
+def part_log(pair, node, *held):
+    """From now on writes and flushes of the log go their own ways, log-writes and log-flushes; those
+    that are held are not answered."""
+    size, disk = node.disks["log"].size >> 9, "/dev/disk/rig/log 0"
+    ways = "/dev/mapper/log-writes 0 0 /dev/mapper/log-flushes 0 0"
+    suspend = "".join(f"dmsetup suspend --noflush --nolockfs log-{name}\n" for name in held)
+    node.run(f"""set -e
+        for name in log-writes log-flushes; do
+            dmsetup create $name --table '0 {size} linear {disk}'
+        done
+        {suspend}dmsetup suspend --noflush --nolockfs below-log
+        dmsetup reload below-log --table '0 {size} delay {disk} 0 {ways}'
+        dmsetup resume below-log""")
+
+
+def test_log_device_fails_twice(lab):
+    """A write to the log and a flush are under way when the group goes, and both fail, one after the
+    other: the last error ends the waiting, not only the first."""
+    pair = SoftPair(lab).up()
+    a, b = pair.nodes
+    settle(pair)
+    part_log(pair, a, "flushes")    # so nothing is destaged at beta, and no checkpoint has its log
+    part_log(pair, b, "flushes")
+    unflushed = write(pair, "v0", "a").replace(",fsync", "")
+    a.run(unflushed)
+    lab.wait(lambda: under_way(b, "below-log") == 1, what="a flush of beta's log")
+    b.run("dmsetup suspend --noflush --nolockfs log-writes")
+    a.run(unflushed)
+    lab.wait(lambda: under_way(b, "below-log") == 2, what="a write to beta's log")
+    gone = b.spawn("dmsetup remove --force g0")
+    lab.wait(lambda: "-> stopping" in b.run("dmesg").out, what="the group to go")
+    refuse = f"--table '{pair.below(b, 'log', 'flakey')}'"
+    b.run(f"dmsetup reload log-writes {refuse}; dmsetup resume log-writes")
+    lab.wait(lambda: "log device write failed" in b.run("dmesg").out, what="the first error")
+    b.run(f"dmsetup reload log-flushes {refuse}; dmsetup resume log-flushes")
+    gone.wait(timeout=60, check=False)
+    for name in ("g0-v0", "g0-v1", "g0"):
+        b.run(f"dmsetup remove {name}", timeout=60)
+    a.run("dmsetup resume log-flushes")
+    pair.swap(b, "log", "linear")
+    b.run("rmmod dm_lvr", timeout=60)
+    pair.start(b)
+    pair.wait(a, link="streaming")
+    pair.assert_equal()
+
+
+def test_peer_of_a_failed_log_may_take_over(lab):
+    """It does not take the node for a working primary because that still answers."""
+    pair = SoftPair(lab, mode="sync").up()
+    pair.wait(pair.a, in_sync=1)
+    load = Load(pair, pair.a)
+    load.run_until(60)
+    pair.swap(pair.a, "log", "error")
+    pair.wait(pair.a, state="failed")
+    load.job.wait(timeout=30, check=False)
+    pair.failover(pair.b)
+    load.check(pair.b, load.done)
+    # and a secondary whose log fails is no copy that counts
+    pair.swap(pair.a, "log", "linear")
+    stop_incomplete(pair, pair.a)
+    pair.start(pair.a)
+    pair.wait(pair.a, role="secondary")
+    status = pair.wait(pair.a, link=lambda link: link in ("refused", "streaming"))
+    if status["link"] == "refused":
+        pair.a.run("lvrctl connect g0 --discard")
+    pair.wait(pair.a, link="streaming", consistent=1)
+    pair.swap(pair.a, "log", "error")
+    pair.b.run(write(pair, "v0", "a"))
+    pair.wait(pair.a, state="failed")
+    pair.wait(pair.b, link="waiting")
+    pair.b.run(write(pair, "v0", "b"))
