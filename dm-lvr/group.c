@@ -259,7 +259,6 @@ static struct lvr_group *make_group(dev_t devt, struct block_device *log_bdev,
 	g->log.ring.bytes = g->sb->ring_bytes;
 	g->log.ring.block_bytes = g->sb->block_bytes;
 	g->log.log_id = g->sb->log_id;
-	g->log.incarnation = g->sb->incarnation;
 	memcpy(&g->log.group_id, g->sb->group_uuid, sizeof(g->log.group_id));
 	le64_to_cpus(&g->log.group_id);
 	g->primary_at_start = g->sb->flags & LVR_SUPER_F_PRIMARY;

@@ -99,6 +99,7 @@ void lvr_log_stand_at(struct lvr_group *g, const struct lvr_pos *pos)
 	log->unacked = NULL;	/* no bio waits, but with the gate on it may name a chunk all the same */
 	log->flush_wanted_off = 0;
 	log->head = *pos;
+	log->data_seq = min(log->data_seq, pos->seq);
 	log->written = *pos;
 	log->durable = *pos;
 	log->destaged = *pos;
@@ -257,6 +258,16 @@ static void add_record_locked(struct lvr_chunk *c, struct lvr_rec *rec)
 	c->info.payload_bytes += lvr_record_payload_bytes(&rec->desc);
 }
 
+static bool changes_volumes(const struct lvr_chunk *c)
+{
+	const struct lvr_rec *rec;
+
+	for (rec = c->first_rec; rec; rec = rec->next)
+		if (lvr_record_type_has_range(rec->desc.type))
+			return true;
+	return false;
+}
+
 /* give a chunk its place, encode the envelope, count it as in flight */
 static void place_locked(struct lvr_group *g, struct lvr_chunk *c)
 {
@@ -293,6 +304,8 @@ static void place_locked(struct lvr_group *g, struct lvr_chunk *c)
 	if (!(c->info.flags & LVR_CHUNK_F_NOSEQ))
 		log->handover_member = c->last_rec->desc.type == LVR_REC_HANDOVER ?
 				       c->last_rec->desc.arg : ~0ull;
+	if (changes_volumes(c))
+		log->data_seq = c->after.seq;
 	lvr_seqmap_add(log->marks, &mark);
 	hlist_add_head(&c->by_off, &log->by_off[hash_off(c->before.off)]);
 	c->stage = LVR_CHUNK_SUBMITTED;

@@ -17,6 +17,7 @@ static int scan_chunk(struct lvr_group *g, struct lvr_scan *scan, u64 limit_off)
 	u32 need = max_t(u32, g->log.ring.block_bytes, LVR_ENVELOPE_BYTES + LVR_CHUNK_HEAD_BYTES);
 	struct lvr_record rec;
 	void *extent, *payload;
+	bool changes = false;
 	u32 i, bytes, have;
 	int ret;
 
@@ -43,6 +44,7 @@ static int scan_chunk(struct lvr_group *g, struct lvr_scan *scan, u64 limit_off)
 	payload = extent + scan->envelope.payload_at_bytes;
 	for (i = 0; i < scan->chunk.records; i++) {
 		lvr_chunk_record(extent + LVR_ENVELOPE_BYTES, i, &rec);
+		changes |= lvr_record_type_has_range(rec.type);
 		bytes = lvr_record_payload_bytes(&rec);
 		if (!bytes)
 			continue;
@@ -52,6 +54,8 @@ static int scan_chunk(struct lvr_group *g, struct lvr_scan *scan, u64 limit_off)
 			return ret;
 		payload += bytes;
 	}
+	if (changes)
+		g->log.data_seq = lvr_chunk_end_seq(&scan->chunk);
 	if (!(scan->chunk.flags & LVR_CHUNK_F_NOSEQ))
 		g->log.handover_member = rec.type == LVR_REC_HANDOVER ? rec.arg : ~0ull;
 	return 0;

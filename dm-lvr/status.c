@@ -10,7 +10,7 @@
 struct shot {
 	struct lvr_group *g;
 	struct lvr_pos head, written, durable, destaged, checkpoint, tail;
-	u64 incarnation, gen;
+	u64 incarnation, gen, data_seq;
 	struct lvr_mark acked_mark;
 	bool acked_marked;
 	bool waits_for_peer, alone;
@@ -112,6 +112,7 @@ FIELD(durable,		put(s, "%llu", s->durable.seq))
 FIELD(destaged,		put(s, "%llu", s->destaged.seq))
 FIELD(checkpoint,	put(s, "%llu", s->checkpoint.seq))
 FIELD(tail,		put(s, "%llu", s->tail.seq))
+FIELD(data,		put(s, "%llu", s->data_seq))
 FIELD(chain,		put(s, "%llx", s->head.chain))
 FIELD(handover,		put_or_none(s, lvr_role_handover(s->g)))
 FIELD(ring_bytes,	put(s, "%llu", s->g->log.ring.bytes))
@@ -173,6 +174,7 @@ static void take_shot(struct shot *s, struct lvr_group *g)
 	s->checkpoint = log->checkpoint;
 	s->tail = log->tail;
 	s->incarnation = log->incarnation;
+	s->data_seq = log->data_seq;
 	s->gen = log->gen ?: log->head.gen;
 	s->waits_for_peer = log->gate && log->unacked && log->written.seq > log->peer_durable_seq;
 	s->acked_marked = lvr_seqmap_find(log->marks, s->link.acked_seq, &s->acked_mark);

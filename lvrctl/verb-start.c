@@ -426,8 +426,9 @@ static int remove_volume(const struct dm_dev *dev, void *arg)
 }
 
 /*
- * A primary brings all that its log holds to the volumes before they go. A
- * secondary may not: what its primary has not called durable stays in the log.
+ * A primary brings all that its log holds to the volumes before they go, if
+ * it has read it back. A secondary may not: what its primary has not called
+ * durable stays in the log.
  */
 static int check_complete(const char *group)
 {
@@ -435,13 +436,17 @@ static int check_complete(const char *group)
 	int ret;
 
 	ret = group_status(group, &st);
-	if (ret || !status_is(&st, STATUS_role, "primary") ||
-	    (st.number[STATUS_destaged] >= st.number[STATUS_head] &&
-	     st.number[STATUS_checkpoint] >= st.number[STATUS_head]))
+	if (ret || !status_is(&st, STATUS_role, "primary"))
 		return ret;
+	if (!st.number[STATUS_incarnation])
+		return say_error(EXIT_DEVICE, "group %s: the log was not read back: the devices below may lack what it holds, they are NOT complete by themselves; `lvrctl start %s' brings them what the log holds",
+				 group, group);
+	if (st.number[STATUS_destaged] >= st.number[STATUS_data] &&
+	    st.number[STATUS_checkpoint] >= st.number[STATUS_data])
+		return 0;
 	return say_error(EXIT_DEVICE, "group %s: the devices below hold only what is before %llu for sure, the log goes up to %llu: they are NOT complete by themselves; `lvrctl start %s' brings them what the log holds",
 			 group, min(st.number[STATUS_destaged], st.number[STATUS_checkpoint]),
-			 st.number[STATUS_head], group);
+			 st.number[STATUS_data], group);
 }
 
 /* *complete: 0, or what to end with although all was stopped */

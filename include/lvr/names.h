@@ -109,13 +109,14 @@
 	X(reason,	"why it is in this state, words joined by _")	\
 	X(consistent,	"1: the volumes are a prefix of the history; 0: they are not (full sync needed or running)") \
 	X(generation,	"id of the current generation, hex")		\
-	X(incarnation,	"incarnation of the log")			\
+	X(incarnation,	"incarnation of the log; 0: it has not been read back yet") \
 	X(head,		"position behind the newest record")		\
 	X(written,	"all before it is written to the log")		\
 	X(durable,	"all before it is on stable storage")		\
 	X(destaged,	"all before it is on the volumes")		\
 	X(checkpoint,	"all before it is on stable storage of the volumes") \
 	X(tail,		"oldest position still in the log")		\
+	X(data,		"position behind the newest record in the log that changes a volume; 0: none does") \
 	X(chain,	"running hash at head, hex")			\
 	X(handover,	"member to which the last record hands over; - none") \
 	X(ring_bytes,	"size of the ring")				\

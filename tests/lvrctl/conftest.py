@@ -37,7 +37,7 @@ device = {dir}/dev/wal
 
 STATUS = dict(
     group="db", role="secondary", state="standby", reason="-", consistent=1, generation="abcdef",
-    incarnation=3, head=100, written=100, durable=100, destaged=100, checkpoint=90, tail=80,
+    incarnation=3, head=100, written=100, durable=100, destaged=100, checkpoint=90, tail=80, data=100,
     chain="1234", handover="-", ring_bytes=16777216, used_bytes=1048576, stage_bytes=67108864, stage_used_bytes=0,
     deferred=0, volumes="2/2", peer="1:beta", link="streaming", link_reason="-", direction="target",
     mode="async", in_sync=0, alone=1, sent="-", acked=100, applied=100, lag_records=0, lag_bytes=0, lag_ms=0,

@@ -279,19 +279,34 @@ def test_stop(on_lvm):
     (dict(destaged=100, checkpoint=99), False),
     (dict(destaged=99, checkpoint=99, state="unconfirmed"), False),
     (dict(destaged=99, checkpoint=99, state="failed"), False),
+    (dict(destaged=100, checkpoint=100, head=101), True),     # the last record is of no volume
+    (dict(destaged=99, checkpoint=99, head=101), False),
     (dict(destaged=99, checkpoint=99, role="secondary", state="standby"), True),
 ))
 def test_stop_says_what_the_volumes_lack(on_lvm, fields, complete):
     """A primary's volumes should be complete then; all is stopped in either case."""
     on_lvm.run("start", "db")
     on_lvm.done()
-    on_lvm.status(head=100, **dict(PRIMARY, **fields))
+    on_lvm.status(**dict(PRIMARY, **fields))
     result = on_lvm.run("stop", "db")
     assert result.rc == (0 if complete else 6)
     assert ("before 99 for sure, the log goes up to 100: they are NOT complete" in result.err) == (not complete)
     assert "group db: stopped" in result.err
     assert on_lvm.done() == ["remove db-data", "remove db-wal", "remove db",
                              "lvm lvchange -an vg/log vg/data vg/wal"]
+
+
+@pytest.mark.parametrize("role, complete", (("primary", False), ("secondary", True)))
+@pytest.mark.parametrize("state", ("recovering", "failed"))
+def test_stop_before_the_log_was_read_back(on_lvm, state, role, complete):
+    """All positions are that of the tail then: they say nothing of what the volumes lack."""
+    on_lvm.run("start", "db")
+    on_lvm.done()
+    on_lvm.status(role=role, state=state, incarnation=0, head=80, destaged=80, checkpoint=80)
+    result = on_lvm.run("stop", "db")
+    assert result.rc == (0 if complete else 6)
+    assert ("the log was not read back: the devices below may lack what it holds" in result.err) == (not complete)
+    assert "group db: stopped" in result.err
 
 
 def test_stop_again(on_lvm):

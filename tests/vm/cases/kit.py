@@ -76,3 +76,9 @@ def fill(node, device, mib, seek_mib=0, check=True, timeout=120):
     """Writes so many MiB of noise."""
     return node.run(f"dd if=/dev/urandom of={device} bs=1M count={mib} seek={seek_mib} "
                     f"oflag=direct conv=notrunc 2>&1", timeout=timeout, check=check)
+
+
+def stop_incomplete(pair, node):
+    """The volumes lack what the log holds: it is stopped all the same, and says so."""
+    result = node.run(f"lvrctl stop {pair.group}", check=False)
+    assert result.rc == 6 and "NOT complete" in result.err, result.out + result.err

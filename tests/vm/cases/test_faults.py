@@ -1,5 +1,5 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
-from kit import assert_same_bytes, at_least, origin, refused, settle
+from kit import assert_same_bytes, at_least, origin, refused, settle, stop_incomplete
 from pair import Load
 from soft import SoftPair
 
@@ -17,12 +17,6 @@ def read(pair, volume, at_kib=0, kib=64):
 
 def first_byte(pair, node, volume, at_kib=0):
     return node.run(f"{read(pair, volume, at_kib)} | head -c 1").out
-
-
-def stop_incomplete(pair, node):
-    """The volumes lack what the log holds: it is stopped all the same, and says so."""
-    result = node.run(f"lvrctl stop {pair.group}", check=False)
-    assert result.rc == 6 and "NOT complete" in result.err, result.out + result.err
 
 
 def test_origin_refuses_writes(lab):
