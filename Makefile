@@ -166,11 +166,11 @@ bench_payload := $(BUILD)/bench/payload/$(KERNEL)
 $(BUILD)/bench/tools/bin/fio: scripts/fetch-bench
 	scripts/fetch-bench
 
-$(BUILD)/bench/insn.so: tests/bench/plugin/insn.c
+$(BUILD)/bench/%.so: tests/bench/plugin/%.c tests/bench/plugin/api.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
-bench-payload: payload $(BUILD)/bench/tools/bin/fio $(BUILD)/bench/insn.so
+bench-payload: payload $(BUILD)/bench/tools/bin/fio $(BUILD)/bench/insn.so $(BUILD)/bench/profile.so
 	rm -rf $(bench_payload) && mkdir -p $(bench_payload)
 	cp -r $(BUILD)/payload/$(KERNEL)/. $(BUILD)/bench/tools/. $(bench_payload)/
 	find $(BUILD)/kernels/$(KERNEL)/modules/ '(' -name 'drbd.ko*' -o -name 'lru_cache.ko*' ')' \
@@ -187,9 +187,15 @@ bench-check:
 bench-instructions: $(BUILD)/.setup bench-payload
 	$(PYTHON) tests/bench/instructions.py --kernel $(KERNEL)
 
+# where the instructions of a write go, function by function
+CONFIG := lvr-async
+DEPTH  := 1
+bench-profile: $(BUILD)/.setup bench-payload
+	$(PYTHON) tests/bench/profile.py --kernel $(KERNEL) --config $(CONFIG) --depth $(DEPTH)
+
 clean:
 	rm -rf $(BUILD)/module $(BUILD)/payload $(BUILD)/lvrctl $(BUILD)/unit $(BUILD)/model $(BUILD)/guest/tools
 
 .PHONY: all setup module lvrctl install payload check-unit check-model model check-fuzz fuzz mutants \
 	check-lvrctl check-vm test test-long test-kernels test-debug test-faults test-torn test-cuts test-lagging \
-	test-programs bench bench-payload bench-check bench-instructions demo clean
+	test-programs bench bench-payload bench-check bench-instructions bench-profile demo clean

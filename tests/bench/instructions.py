@@ -52,13 +52,17 @@ def at_rest(config):
     return all(state["destaged"] == states[0]["head"] for state in states)
 
 
+def command(config, writes, depth, pause):
+    """The shell command of a run."""
+    return (f"fio --output=/dev/null --name=count --direct=1 --filename={config.devices[0]} --rw=randwrite "
+            f"--bs=4k --ioengine=libaio --iodepth={depth} --size={config.span_mib}m --io_size={writes * 4}k "
+            f"&& sleep {pause}")
+
+
 def one_run(config, counted, writes, depth, pause):
     """What a run took on each node, or None if not all was on the volumes when the pause ended."""
     before = [node.count() for node in counted]
-    config.primary.run(
-        f"fio --output=/dev/null --name=count --direct=1 --filename={config.devices[0]} --rw=randwrite "
-        f"--bs=4k --ioengine=libaio --iodepth={depth} --size={config.span_mib}m --io_size={writes * 4}k "
-        f"&& sleep {pause}", timeout=900)
+    config.primary.run(command(config, writes, depth, pause), timeout=900)
     spent = [node.count() - was for node, was in zip(counted, before, strict=True)]
     return spent if at_rest(config) else None
 
