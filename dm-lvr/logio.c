@@ -90,11 +90,13 @@ void lvr_logio_submit(struct lvr_group *g, struct lvr_chunk *chunk)
 		.left_bytes = chunk->extent_bytes,
 	};
 	u32 pad = chunk->extent_bytes - chunk->payload_at_bytes - chunk->info.payload_bytes;
+	struct blk_plug plug;
 	struct lvr_page *page;
 	struct lvr_rec *rec;
 	u32 left, now;
 
 	atomic_set(&chunk->pending_bios, 1);
+	blk_start_plug(&plug);	/* else a scheduler's queue is run by another thread */
 	write_piece(&w, chunk->head_page->page, chunk->head_at_bytes, chunk->payload_at_bytes);
 	for (rec = chunk->first_rec; rec; rec = rec->next) {
 		left = lvr_record_payload_bytes(&rec->desc);
@@ -106,6 +108,7 @@ void lvr_logio_submit(struct lvr_group *g, struct lvr_chunk *chunk)
 	if (pad)
 		write_piece(&w, ZERO_PAGE(0), 0, pad);
 	submit_bio(w.bio);
+	blk_finish_plug(&plug);
 	if (atomic_dec_and_test(&chunk->pending_bios))
 		lvr_log_chunk_ended(chunk);
 }

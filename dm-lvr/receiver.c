@@ -503,14 +503,22 @@ static int recv_frame(struct lvr_link *link, struct lvr_err *err)
  */
 int lvr_receiver_run(struct lvr_link *link, struct lvr_err *err)
 {
+	struct blk_plug plug;
 	int ret;
 
 	lvr_conn_heard(link->conn); /* acting on the plan may have taken its time */
+	blk_start_plug(&plug);
 	do {
 		ret = recv_frame(link, err);
 		if (!ret && READ_ONCE(link->direction) == LVR_DIR_TARGET)
 			target_caught_up(link);
+		/* chunks that came together lie side by side in the ring: written together */
+		if (!lvr_conn_has_data(link->conn)) {
+			blk_finish_plug(&plug);
+			blk_start_plug(&plug);
+		}
 		cond_resched();
 	} while (!ret);
+	blk_finish_plug(&plug);
 	return ret;
 }

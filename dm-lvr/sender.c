@@ -23,6 +23,13 @@
  *   - at most LVR_LINK_WINDOW chunks that are not acked, of each of which the
  *     chain is remembered to be compared with the ack's.
  *
+ * Gathering
+ *   While nobody waits for the peer, a few small chunks are worth a wait for
+ *   more: what costs is to wake up, to send and to be acked, not the bytes. So
+ *   a source that has less than GATHER_BYTES to send sleeps GATHER_MS first,
+ *   and nothing but that time wakes it. Not with the gate on, not while the
+ *   role changes.
+ *
  * Chunks of an earlier full sync of this node itself may lie in its log. They
  * are skipped: a peer that stands before them has the volumes they describe.
  *
@@ -37,6 +44,8 @@
 #include "link.h"
 
 #define SOURCE_BATCH		16	/* chunks between two blocks of a full sync */
+#define GATHER_BYTES		(64 << 10)
+#define GATHER_MS		8
 #define APPLIED_TELL_MS		20	/* an ack for nothing but `applied` waits so long */
 #define IDLE_MOST_MS		1000
 
@@ -170,6 +179,14 @@ static bool may_send(struct lvr_link *link, const struct standing *at)
 	       cursor->off - at->durable.off <= link->ahead_bytes;
 }
 
+/* something may be sent: is it too little to be sent by itself */
+static bool worth_gathering(struct lvr_link *link, const struct standing *at)
+{
+	return at->head.off - link->cursor.off < GATHER_BYTES && link->until_seq == ~0ull &&
+	       !READ_ONCE(link->g->log.gate) && !READ_ONCE(link->sync.active) &&
+	       READ_ONCE(link->g->state) == LVR_GROUP_ACTIVE;
+}
+
 static void remember_sent(struct lvr_link *link, const struct lvr_pos *next)
 {
 	spin_lock(&link->lock);
@@ -209,23 +226,40 @@ static int send_next(struct lvr_link *link, const struct standing *at)
 	return ret ?: 1;
 }
 
+/* as many chunks as there are, in full segments; how many, or -errno */
+static int send_batch(struct lvr_link *link, struct standing *at)
+{
+	int ret = 1, n = 0;
+
+	lvr_conn_cork(link->conn, true);
+	while (n < SOURCE_BATCH && may_send(link, at)) {
+		ret = send_next(link, at);
+		if (ret <= 0)
+			break;
+		n++;
+		look(link->g, at);
+	}
+	lvr_conn_cork(link->conn, false);
+	return ret < 0 ? ret : n;
+}
+
 static int source_round(struct lvr_link *link)
 {
 	struct standing at;
 	bool did = false;
-	int ret, n;
+	int ret = 0;
 
 	look(link->g, &at);
-	lvr_sync_progress(link, at.durable.seq);
-	for (n = 0; n < SOURCE_BATCH && may_send(link, &at); n++) {
-		ret = send_next(link, &at);
-		if (ret < 0)
-			return ret;
-		if (!ret)
-			break;
-		did = true;
+	if (may_send(link, &at) && worth_gathering(link, &at)) {
+		schedule_timeout_idle(msecs_to_jiffies(GATHER_MS));
 		look(link->g, &at);
 	}
+	lvr_sync_progress(link, at.durable.seq);
+	if (may_send(link, &at))
+		ret = send_batch(link, &at);
+	if (ret < 0)
+		return ret;
+	did = ret;
 	if (lvr_sync_ready(link)) {
 		char why[sizeof(link->tx_why)] = "";
 

@@ -48,6 +48,7 @@
 #include "sock.h"
 
 #define POLL_MS		250
+#define WAKE_BYTES_MOST	(32 << 10)	/* well within what a socket's buffer holds at least */
 #define LISTEN_BACKLOG	16
 
 /**
@@ -167,6 +168,20 @@ bool lvr_conn_broken(const struct lvr_conn *conn)
 	return READ_ONCE(conn->sock->sk->sk_err);
 }
 
+/**
+ * lvr_conn_has_data() - has something arrived that was not read?
+ * @conn: the connection
+ *
+ * Context: process, the thread that owns receiving.
+ * Return: whether; by now there may be more.
+ */
+bool lvr_conn_has_data(const struct lvr_conn *conn)
+{
+	const struct tcp_sock *tp = tcp_sk(conn->sock->sk);
+
+	return READ_ONCE(tp->rcv_nxt) != READ_ONCE(tp->copied_seq);
+}
+
 /* ------------------------------------------------------- bytes and frames */
 
 static bool expired(const struct lvr_conn *conn, unsigned long progress)
@@ -196,6 +211,9 @@ static int transfer(struct lvr_conn *conn, struct msghdr *msg, bool tx, u32 *don
 			ret = -ECANCELED;
 			break;
 		}
+		/* be woken when all of it is there, not for each segment; before the try: none is missed */
+		if (!tx)
+			WRITE_ONCE(sk->sk_rcvlowat, min_t(size_t, msg_data_left(msg), WAKE_BYTES_MOST));
 		now = tx ? sock_sendmsg(conn->sock, msg) :
 			   sock_recvmsg(conn->sock, msg, MSG_DONTWAIT);
 		if (now > 0) {
@@ -272,6 +290,18 @@ int lvr_conn_send(struct lvr_conn *conn, struct lvr_frame *frame, const void *fr
 	else
 		conn->tx_serial++;
 	return ret;
+}
+
+/**
+ * lvr_conn_cork() - let frames that follow each other share segments
+ * @conn: the connection
+ * @on: from now on; false: send what is held back
+ *
+ * Context: process, the thread that owns sending; takes the socket's lock.
+ */
+void lvr_conn_cork(struct lvr_conn *conn, bool on)
+{
+	tcp_sock_set_cork(conn->sock->sk, on);
 }
 
 static int receive(struct lvr_conn *conn, struct msghdr *msg, struct lvr_err *err)

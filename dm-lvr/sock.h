@@ -40,6 +40,8 @@ void lvr_conn_cancel(struct lvr_conn *conn, bool rx, bool tx);
 void lvr_conn_deadline(struct lvr_conn *conn, u32 ms);
 void lvr_conn_heard(struct lvr_conn *conn);
 void lvr_conn_user_timeout(struct lvr_conn *conn);
+void lvr_conn_cork(struct lvr_conn *conn, bool on);
+bool lvr_conn_has_data(const struct lvr_conn *conn);
 bool lvr_conn_broken(const struct lvr_conn *conn);
 void lvr_conn_linger(struct lvr_conn *conn, void *scratch, u32 bytes, u32 ms);
 
