@@ -137,6 +137,37 @@ def test_stop_after_a_record_of_no_volume(lab):
     assert int(last["data"]) <= int(last["checkpoint"])
 
 
+def test_stop_after_recovery_says_what_the_volumes_lack(lab):
+    """A log that was read back, and volumes that were never loaded."""
+    pair = SoftPair(lab)
+    a = pair.a
+    lab.start()
+    pair.create()
+    pair.start(a)
+    a.run("lvrctl promote g0")
+    pair.wait(a, state="active")
+    pair.swap(a, "v0", "delay")     # no checkpoint gets past a flush of it
+    uuid = a.run("dmsetup info -c --noheadings -o uuid g0").out.strip()     # by which lvrctl knows it
+    load = Load(pair, a)
+    load.run_until(60)
+    a.power_cut(9)
+    flushed = load.flushed
+    a.start()
+    pair.make_below(a)
+    pair.configure(a)
+    a.run("modprobe dm-lvr; echo '0 8 lvr-log /dev/mapper/below-log 4 group=g0 member=0 peer=1 "
+          f"connect=10.77.0.2:7794' | dmsetup create g0 --uuid {uuid}")
+    pair.wait(a, state="waiting")
+    status = pair.status(a)
+    assert status["checkpoint"] < status["data"] <= status["head"]
+    stop_incomplete(pair, a)
+    pair.start(a)
+    a.run("lvrctl promote g0 --force")
+    pair.wait(a, state="active")
+    load.check(a, flushed)
+    pair.stop(a)
+
+
 def test_stop_in_passing_states(lab):
     """recovering, replaying, promoting and demoting, which slow devices make long enough."""
     pair = SoftPair(lab)
