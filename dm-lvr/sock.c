@@ -195,6 +195,17 @@ static bool expired(const struct lvr_conn *conn, unsigned long progress)
 	return time_after(jiffies, progress + msecs_to_jiffies(conn->timeout_ms));
 }
 
+/*
+ * Be woken when so much has arrived, not for each segment. Called before each
+ * try, so that nothing that comes behind it is missed. Not a socket that was
+ * handed in: its kernel TLS must see each segment to find its records.
+ */
+static void wake_when_there(struct lvr_conn *conn, size_t bytes)
+{
+	if (!conn->from_fd)
+		WRITE_ONCE(conn->sock->sk->sk_rcvlowat, min_t(size_t, bytes, WAKE_BYTES_MOST));
+}
+
 /* the whole of msg, or an error; *done_bytes tells how much went */
 static int transfer(struct lvr_conn *conn, struct msghdr *msg, bool tx, u32 *done_bytes)
 {
@@ -211,9 +222,8 @@ static int transfer(struct lvr_conn *conn, struct msghdr *msg, bool tx, u32 *don
 			ret = -ECANCELED;
 			break;
 		}
-		/* be woken when all of it is there, not for each segment; before the try: none is missed */
 		if (!tx)
-			WRITE_ONCE(sk->sk_rcvlowat, min_t(size_t, msg_data_left(msg), WAKE_BYTES_MOST));
+			wake_when_there(conn, msg_data_left(msg));
 		now = tx ? sock_sendmsg(conn->sock, msg) :
 			   sock_recvmsg(conn->sock, msg, MSG_DONTWAIT);
 		if (now > 0) {
