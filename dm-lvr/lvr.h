@@ -186,7 +186,7 @@ struct lvr_log {
 	bool from_peer;			/* received chunks may be appended */
 	u32 opening;			/* rises each time that becomes true; see lvr_log_takes() */
 	u64 handover_member;		/* the last record hands over to it; ~0 it does not */
-	u64 data_seq;			/* behind the last chunk that changes a volume; 0 none since tail */
+	u64 data_seq;			/* behind the last chunk that changes a volume; 0 none seen */
 	struct list_head chunks;	/* in memory, a suffix of the log; the open one last */
 	struct hlist_head by_off[1 << LVR_LOG_HASH_BITS];
 	struct lvr_chunk *open;

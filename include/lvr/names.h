@@ -116,7 +116,7 @@
 	X(destaged,	"all before it is on the volumes")		\
 	X(checkpoint,	"all before it is on stable storage of the volumes") \
 	X(tail,		"oldest position still in the log")		\
-	X(data,		"position behind the newest record in the log that changes a volume; 0: none does") \
+	X(data,		"position behind the newest record that changes a volume; 0: the log held none, and none came") \
 	X(chain,	"running hash at head, hex")			\
 	X(handover,	"member to which the last record hands over; - none") \
 	X(ring_bytes,	"size of the ring")				\

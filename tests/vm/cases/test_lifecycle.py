@@ -114,15 +114,20 @@ def passes(pair, node, command, state, stop=down_and_gone):
     job.wait(timeout=60, check=False)
 
 
+def active_alone(pair):
+    """A primary whose peer was never there."""
+    pair.lab.start()
+    pair.create()
+    pair.start(pair.a)
+    pair.a.run("lvrctl promote g0")
+    pair.wait(pair.a, state="active")
+    return pair.a
+
+
 def test_stop_after_a_record_of_no_volume(lab):
     """What only the log needs makes no volume incomplete: a generation that begins when they are gone."""
     pair = Pair(lab)
-    a = pair.a
-    lab.start()
-    pair.create()
-    pair.start(a)
-    a.run("lvrctl promote g0")
-    pair.wait(a, state="active")
+    a = active_alone(pair)
     fill(a, pair.device("v0"), 4)
     pair.stop(a)
     pair.start(a)
@@ -140,12 +145,7 @@ def test_stop_after_a_record_of_no_volume(lab):
 def test_stop_after_recovery_says_what_the_volumes_lack(lab):
     """A log that was read back, and volumes that were never loaded."""
     pair = SoftPair(lab)
-    a = pair.a
-    lab.start()
-    pair.create()
-    pair.start(a)
-    a.run("lvrctl promote g0")
-    pair.wait(a, state="active")
+    a = active_alone(pair)
     pair.swap(a, "v0", "delay")     # no checkpoint gets past a flush of it
     uuid = a.run("dmsetup info -c --noheadings -o uuid g0").out.strip()     # by which lvrctl knows it
     load = Load(pair, a)
