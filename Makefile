@@ -25,6 +25,7 @@ module_sources := Kbuild $(wildcard dm-lvr/*.[ch] dm-lvr/core/*.[ch] include/lvr
 guest_modules  := $(KERNELS:%=$(BUILD)/payload/%/modules/dm-lvr.ko)
 guest_tools    := $(patsubst tests/vm/tools/%.c,%,$(wildcard tests/vm/tools/*.c)) \
 		  $(patsubst tests/vm/tools/preload/%.c,%.so,$(wildcard tests/vm/tools/preload/*.c))
+plugins        := $(patsubst tests/vm/plugin/%.c,$(BUILD)/plugin/%.so,$(wildcard tests/vm/plugin/*.c))
 
 all: module lvrctl
 
@@ -69,7 +70,12 @@ $(BUILD)/guest/tools/%.so: tests/vm/tools/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
-payload: $(guest_modules) lvrctl $(guest_tools:%=$(BUILD)/guest/tools/%)
+# of the emulator
+$(BUILD)/plugin/%.so: tests/vm/plugin/%.c tests/vm/plugin/api.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
+
+payload: $(guest_modules) lvrctl $(guest_tools:%=$(BUILD)/guest/tools/%) $(plugins)
 	for kernel in $(KERNELS); do \
 		mkdir -p $(BUILD)/payload/$$kernel/bin && \
 		cp $(BUILD)/lvrctl/lvrctl $(guest_tools:%=$(BUILD)/guest/tools/%) $(BUILD)/payload/$$kernel/bin/ && \
@@ -166,11 +172,7 @@ bench_payload := $(BUILD)/bench/payload/$(KERNEL)
 $(BUILD)/bench/tools/bin/fio: scripts/fetch-bench
 	scripts/fetch-bench
 
-$(BUILD)/bench/%.so: tests/bench/plugin/%.c tests/bench/plugin/api.h
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
-
-bench-payload: payload $(BUILD)/bench/tools/bin/fio $(BUILD)/bench/insn.so $(BUILD)/bench/profile.so
+bench-payload: payload $(BUILD)/bench/tools/bin/fio
 	rm -rf $(bench_payload) && mkdir -p $(bench_payload)
 	cp -r $(BUILD)/payload/$(KERNEL)/. $(BUILD)/bench/tools/. $(bench_payload)/
 	find $(BUILD)/kernels/$(KERNEL)/modules/ '(' -name 'drbd.ko*' -o -name 'lru_cache.ko*' ')' \
@@ -194,7 +196,7 @@ bench-profile: $(BUILD)/.setup bench-payload
 	$(PYTHON) tests/bench/profile.py --kernel $(KERNEL) --config $(CONFIG) --depth $(DEPTH)
 
 clean:
-	rm -rf $(BUILD)/module $(BUILD)/payload $(BUILD)/lvrctl $(BUILD)/unit $(BUILD)/model $(BUILD)/guest/tools
+	rm -rf $(BUILD)/module $(BUILD)/payload $(BUILD)/lvrctl $(BUILD)/unit $(BUILD)/model $(BUILD)/guest/tools $(BUILD)/plugin
 
 .PHONY: all setup module lvrctl install payload check-unit check-model model check-fuzz fuzz mutants \
 	check-lvrctl check-vm test test-long test-kernels test-debug test-faults test-torn test-cuts test-lagging \

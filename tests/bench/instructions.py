@@ -2,7 +2,7 @@
 """Counts the instructions that a 4k random write costs each guest, all its threads and the writer
 included: with LVR in async mode, with DRBD's protocol A, and bare. Called by `make bench-instructions`.
 
-A plugin of the emulator counts (plugin/insn.c); each guest has one processor. A short and a long run are
+A plugin of the emulator counts (tests/vm/plugin/insn.c); each guest has one processor. A short and a long run are
 made, and the difference is divided by the difference of their writes, so what a run costs by itself drops
 out. Each ends with a pause in which what was written gets to the volumes of both nodes: that is counted, too.
 
@@ -10,7 +10,6 @@ The count does not depend on the speed of the machine, but for what the guests d
 ticks while they are busy, and how many writes share a chunk, a send or an acknowledgement."""
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
@@ -20,9 +19,9 @@ import devices  # noqa: E402
 import plan  # noqa: E402
 from results import Results, commit  # noqa: E402
 from rig import Lab, paths  # noqa: E402
+from rig.counter import Counter  # noqa: E402
 
 FILE = paths.BUILD / "bench/instructions.json"
-PLUGIN = paths.BUILD / "bench/insn.so"
 COMPARED = ("raw", "drbd-a", "lvr-async")
 DEPTHS = (1, 16)
 SHORT, LONG = 256, 2048     # writes
@@ -30,18 +29,6 @@ PAUSE_SECONDS = 3           # many times what LVR and DRBD wait for more to come
 PAUSE_SECONDS_MAX = 100
 LOG_MIB = 64
 MEM_MIB = 768
-
-
-class Counted:
-    """A node whose instructions are counted; to be made before it starts."""
-
-    def __init__(self, node, directory):
-        self.node = node
-        self._file = Path(directory) / f"{node.name}.count"
-        node.qemu_words = ["-plugin", f"{PLUGIN},counter={self._file}"]
-
-    def count(self):
-        return int.from_bytes(self._file.read_bytes(), sys.byteorder)
 
 
 def at_rest(config):
@@ -103,10 +90,9 @@ def main():
     options = parser.parse_args()
     results = Results({"commit": commit(), "kernel": options.kernel, "rounds": options.rounds}, FILE)
     payload = paths.BUILD / "bench/payload" / options.kernel
-    with tempfile.TemporaryDirectory() as scratch, \
-            Lab(paths.BUILD / "bench/logs/instructions", kernel=options.kernel, payload=payload) as lab:
+    with Lab(paths.BUILD / "bench/logs/instructions", kernel=options.kernel, payload=payload) as lab:
         nodes = [lab.node(name, disks=devices.disks(LOG_MIB), smp=1, mem_mib=MEM_MIB) for name in ("alpha", "beta")]
-        counted = [Counted(node, scratch) for node in nodes]
+        counted = [Counter(node) for node in nodes]
         lab.start()
         for number in range(options.rounds):
             for name in plan.order(COMPARED, number):

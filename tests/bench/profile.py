@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Where the instructions of a 4k random write go, function by function, on each guest. Called by
 `make bench-profile`; counted as make bench-instructions does, by a plugin that counts each block
-(plugin/profile.c) in place of all."""
+(tests/vm/plugin/profile.c) in place of all."""
 import argparse
 import bisect
 import struct
@@ -17,7 +17,7 @@ import devices  # noqa: E402
 import instructions  # noqa: E402
 from rig import Lab, paths  # noqa: E402
 
-PLUGIN = paths.BUILD / "bench/profile.so"
+PLUGIN = paths.PLUGINS / "profile.so"
 KERNEL_FROM = 1 << 63       # addresses below are those of programs
 ENTRY = struct.Struct("=QQ")
 

@@ -7,7 +7,7 @@ class Pair:
     """alpha holds the data (source), beta is its replica (target). `a` and `b` are the nodes."""
 
     def __init__(self, lab, volumes=2, log_mib=64, volume_mib=24, volatile=True, blocks=(512, 512),
-                 log_blocks=(512, 512), group="g0", mem_mib=None, recorded=False, **options):
+                 log_blocks=(512, 512), group="g0", smp=2, mem_mib=None, recorded=False, **options):
         self.lab = lab
         self.group = group
         self.volumes = [f"v{i}" for i in range(volumes)]
@@ -20,7 +20,7 @@ class Pair:
             disks += [Disk(v, mib=volume_mib, logical_block=block, **kind) for v in self.volumes]
             if recorded:
                 disks.append(Disk("notes", mib=1, recorded=True))
-            self.nodes.append(lab.node(name, disks=disks, mem_mib=mem_mib))
+            self.nodes.append(lab.node(name, disks=disks, smp=smp, mem_mib=mem_mib))
         self.a, self.b = self.nodes
         self.block_size = max(blocks)
 

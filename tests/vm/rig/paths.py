@@ -7,6 +7,7 @@ IMAGES = BUILD / "images"
 KERNELS = BUILD / "kernels"
 QEMU = BUILD / "qemu/usr/bin/qemu-system-x86_64"    # from scripts/fetch-qemu; it may be absent
 STATES = BUILD / "vm-states"
+PLUGINS = BUILD / "plugin"   # of the emulator, from ../plugin
 LOGS = BUILD / "vm-logs"
 
 

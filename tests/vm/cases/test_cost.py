@@ -1,0 +1,43 @@
+"""What a write costs, in instructions of the guests: these do not depend on the machine's speed, or hardly."""
+from pair import Pair
+from rig.counter import Counter
+
+SHORT, LONG = 128, 1024     # writes; the difference is free of what a run costs by itself
+ROUNDS = 5
+PAUSES_SECONDS = (3, 10, 30)    # many times what LVR waits for more to come
+# Found: 45,000 to 50,000 and 28,000 to 37,000; a busy machine adds some, so the cheapest round counts
+PRIMARY_MAX, SECONDARY_MAX = 56_000, 42_000
+
+
+def spent(pair, counters, writes, pause):
+    """Instructions of each node for so many writes of 4 KiB, one at a time, and to bring them to all volumes; None
+    if the pause was too short for that. The guests do nothing else meanwhile, answer no question either."""
+    before = [counter.count() for counter in counters]
+    pair.a.run(f"dd if=/dev/shm/noise of={pair.device('v0')} bs=4k count={writes} oflag=direct conv=notrunc "
+               f"2>/dev/null && sleep {pause}", timeout=120)
+    after = [counter.count() for counter in counters]
+    head = pair.status(pair.a)["head"]
+    if any(pair.status(node)["destaged"] != head for node in pair.nodes):
+        return None
+    return [now - was for now, was in zip(after, before, strict=True)]
+
+
+def per_write(pair, counters):
+    for pause in PAUSES_SECONDS:
+        short, long = (spent(pair, counters, writes, pause) for writes in (SHORT, LONG))
+        if short and long:
+            return [(more - less) // (LONG - SHORT) for less, more in zip(short, long, strict=True)]
+    raise AssertionError(f"not all on the volumes {PAUSES_SECONDS[-1]} s after the last write")
+
+
+def test_instructions_of_a_write(lab):
+    """An asynchronous 4k write at depth 1, all that it causes on both nodes included."""
+    pair = Pair(lab, volumes=1, volatile=False, smp=1)
+    counters = [Counter(node) for node in pair.nodes]
+    pair.up()
+    pair.a.run(f"dd if=/dev/urandom of=/dev/shm/noise bs=4k count={LONG} 2>/dev/null")
+    per_write(pair, counters)      # what only the first writes take
+    found = [per_write(pair, counters) for _ in range(ROUNDS)]
+    primary, secondary = map(min, zip(*found, strict=True))
+    print(f"instructions per write: {primary} on the primary, {secondary} on the secondary; rounds: {found}")
+    assert primary <= PRIMARY_MAX and secondary <= SECONDARY_MAX, found
