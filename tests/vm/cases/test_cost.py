@@ -3,10 +3,11 @@ from pair import Pair
 from rig.counter import Counter
 
 SHORT, LONG = 128, 1024     # writes; the difference is free of what a run costs by itself
-ROUNDS = 5
+ROUNDS = 8
 PAUSES_SECONDS = (3, 10, 30)    # many times what LVR waits for more to come
-# Found: 45,000 to 50,000 and 28,000 to 37,000; a busy machine adds some, so the cheapest round counts
-PRIMARY_MAX, SECONDARY_MAX = 56_000, 42_000
+# On a busy machine 44,000 and 25,000 were found at best, 52,000 and 40,000 with a sender that lets nothing gather;
+# the more it has to do beside, the more they are, so one round below the bounds is enough
+PRIMARY_MAX, SECONDARY_MAX = 49_000, 34_000
 
 
 def spent(pair, counters, writes, pause):
@@ -37,7 +38,10 @@ def test_instructions_of_a_write(lab):
     pair.up()
     pair.a.run(f"dd if=/dev/urandom of=/dev/shm/noise bs=4k count={LONG} 2>/dev/null")
     per_write(pair, counters)      # what only the first writes take
-    found = [per_write(pair, counters) for _ in range(ROUNDS)]
-    primary, secondary = map(min, zip(*found, strict=True))
-    print(f"instructions per write: {primary} on the primary, {secondary} on the secondary; rounds: {found}")
-    assert primary <= PRIMARY_MAX and secondary <= SECONDARY_MAX, found
+    rounds = []
+    while len(rounds) < ROUNDS:
+        rounds.append(per_write(pair, counters))
+        primary, secondary = rounds[-1]
+        if primary <= PRIMARY_MAX and secondary <= SECONDARY_MAX:
+            return
+    raise AssertionError(f"instructions on primary and secondary: {rounds}, at most {PRIMARY_MAX}, {SECONDARY_MAX} wanted")
