@@ -22,6 +22,7 @@
 #include <linux/sched/mm.h>
 
 #include "link.h"
+#include "sock.h"
 
 #define BACKOFF_LEAST_MS	200
 #define BACKOFF_MOST_MS		5000

@@ -12,6 +12,7 @@
 #include <linux/sched/mm.h>
 
 #include "link.h"
+#include "sock.h"
 
 static DEFINE_SPINLOCK(links_lock);	/* every g->link */
 

@@ -42,7 +42,7 @@
 #include "core/hello.h"
 #include "core/plan-wire.h"
 #include "lvr.h"
-#include "sock.h"
+#include "conn.h"
 
 struct crypto_shash;
 struct lvr_listener;

@@ -28,6 +28,7 @@
 #include <net/sock.h>
 
 #include "link.h"
+#include "sock.h"
 
 #define MAX_OF_ONE_ADDRESS	(LVR_PREAUTH_MAX_CONNS / 2)
 #define ACCEPT_POLL_MS		1000

@@ -7,7 +7,7 @@
  *     role.c  group.c  state.c               who this node is
  *        |        |
  *     volume.c (map, read)     link*.c handshake.c sender.c receiver.c sync*.c
- *        |                        |            sock.c listener.c auth.c
+ *        |                        |            conn.c sock.c listener.c auth.c
  *     log.c (append, order)  complete.c (acknowledge, flush)
  *        |       worker.c  destage.c  checkpoint.c  recover.c  truncate.c
  *        |
