@@ -7,7 +7,7 @@
 #   make test-kernels      the module, and the smoke set, on these kernels and on the newest
 #   make test-debug        cases on a kernel with KASAN, lockdep and more
 #   make test-faults       each fault in each state, and the table of it (docs/faults.md)
-#   make test-torn, test-cuts, test-lagging    power cuts and lagging links, at length
+#   make test-torn, test-cuts, test-lagging, test-hostile     power cuts, lagging links and bad peers, at length
 #   make test-programs     fio, stress-ng, PostgreSQL, SQLite and file systems judge what was replicated under them
 #   make bench             speed, beside the bare device, dm-writecache and DRBD (docs/performance.md)
 #   make bench-check       the ratios that are wanted, from the last results
@@ -136,7 +136,7 @@ test-debug: $(BUILD)/.setup
 	$(MAKE) payload KERNELS=6.1-debug
 	$(PYTHON) -m pytest -q --durations=0 --kernel 6.1-debug --minutes $(MINUTES) $(CASES)
 
-# not part of the tests: what power cuts and lagging links leave, in long lanes. Each ends with its figure;
+# not part of the tests: what power cuts, lagging links and bad peers leave, in long lanes. Each ends with its figure;
 # a seed repeats a lane's decisions
 ROUNDS  := 24
 SEED    := 1
@@ -150,6 +150,8 @@ test-cuts: payload
 	$(call proof,cuts) --rounds $(ROUNDS)
 test-lagging: payload
 	$(call proof,lagging) --rounds $(ROUNDS)
+test-hostile: payload
+	$(call proof,hostile) --rounds $(ROUNDS)
 
 # not part of the tests: programs that others wrote, on volumes while they replicate; none begins after MINUTES
 test-programs: payload
@@ -199,5 +201,5 @@ clean:
 	rm -rf $(BUILD)/module $(BUILD)/payload $(BUILD)/lvrctl $(BUILD)/unit $(BUILD)/model $(BUILD)/guest/tools $(BUILD)/plugin
 
 .PHONY: all setup module lvrctl install payload check-unit check-model model check-fuzz fuzz mutants \
-	check-lvrctl check-vm test test-long test-kernels test-debug test-faults test-torn test-cuts test-lagging \
+	check-lvrctl check-vm test test-long test-kernels test-debug test-faults test-torn test-cuts test-lagging test-hostile \
 	test-programs bench bench-payload bench-check bench-instructions bench-profile demo clean

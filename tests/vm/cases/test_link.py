@@ -1,6 +1,6 @@
 """The link: cuts, lag, half-open peers, keys, mismatches, strangers."""
 import pytest
-from kit import assert_same_bytes, at_least, connections, fill, refused, settle, threads
+from kit import assert_same_bytes, at_least, connections, fill, mem_free_kib, refused, settle, threads
 from pair import KEY, Load, Pair
 
 OTHER_KEY = "ffeeddccbbaa99887766554433221100" * 2
@@ -208,10 +208,6 @@ def test_verbs_and_restarts(lab):
     pair.wait(pair.a, link="streaming")
     load.stop()
     pair.assert_equal()
-
-
-def mem_free_kib(node):
-    return int(node.run("echo 3 >/proc/sys/vm/drop_caches; grep MemFree: /proc/meminfo").out.split()[1])
 
 
 def test_strangers(lab):

@@ -1,38 +1,10 @@
 """The peer: sockets that userspace hands in, and peers that hold the key and break every rule."""
+import signal
+
 import pytest
-from kit import assert_same_bytes, connections, fill, refused, settle, threads
+from kit import assert_same_bytes, connections, fill, mem_free_kib, refused, settle, threads
+from meddled import Meddled
 from pair import Load, Pair
-
-DOOR = 7900     # of the meddler, at alpha
-
-
-class Meddled(Pair):
-    """alpha, which connects, does so through a meddler."""
-
-    meddler = None
-
-    def configure(self, node, **changes):
-        super().configure(node, **changes)
-        if node is self.a:
-            text = self.conf(**changes).replace(f"{self.b.address}:7794", f"{node.address}:{DOOR}")
-            node.put(f"/etc/lvr/{self.group}.conf", text)
-
-    def create(self):
-        super().create()
-        self.through()
-
-    def through(self, *words):
-        """From now on through a meddler that was told so; without words it only relays. A running
-        group connects at once."""
-        if self.meddler and self.meddler.poll() is None:
-            self.meddler.kill(9)
-            self.meddler.wait(check=False)
-        self.meddler = self.a.spawn(f"exec meddler {DOOR} {self.b.address} 7794 {' '.join(words)}")
-        self.lab.wait(lambda: "ready" in self.meddler.out or self.meddler.poll() is not None,
-                      what="the meddler")
-        assert self.meddler.poll() is None, self.meddler.err
-        self.a.run("! dmsetup info g0 >/dev/null 2>&1 || lvrctl connect g0")
-
 
 # what the meddler does, who has to notice, and what it says then
 MEDDLING = (
@@ -85,6 +57,47 @@ def test_every_rule_broken(lab):
     assert_same_bytes(pair)
     status = pair.status(pair.a)
     assert status["sync_bytes"] == synced and status["state"] == "active"
+    load.check(pair.a, load.done)
+
+
+# a peer with the key that says pings as fast as they go, or takes nothing and says that it lives
+FLOODS = ("back ack 2 flood", "there chunk 2 flood", "back ack 2 deaf", "there chunk 2 deaf")
+FLOOD_REPORTS = 5       # of a thousand pings each
+CONNECTED = ("catching-up", "streaming")
+BEHIND = 600            # writes of 16 KiB: more than the buffers of sockets hold
+FLOOD_MEM_KIB = 24 << 10    # such buffers, full at both ends, and what else comes and goes
+
+
+def test_floods(lab):
+    """Whatever a peer with the key pours in or does not take: writes go on, memory and threads are bounded."""
+    pair = Meddled(lab, volatile=False, log_mib=256).up()
+    synced = pair.status(pair.a)["sync_bytes"]
+    load = Load(pair, pair.a, block=16384, blocks=256)
+    load.run_until(20)
+    before = [(threads(node), mem_free_kib(node)) for node in pair.nodes]
+    for words in FLOODS:
+        pair.through(words)
+        lab.wait(lambda: len(pair.meddler.out.splitlines()) > 1, what=words)
+        if words.endswith("flood"):
+            lab.wait(lambda: pair.meddler.out.count("flood ") > FLOOD_REPORTS, timeout=120, what=words)
+        load.run_until(BEHIND)
+        if words == "back ack 2 deaf":      # heard, so not lost, and far behind
+            status = pair.status(pair.a)
+            assert status["link"] in CONNECTED and status["lag_records"] > BEHIND // 2, status
+        for node, (count, free) in zip(pair.nodes, before, strict=True):
+            assert threads(node) <= count + 8, words       # the kernel's own come and go
+            assert free - mem_free_kib(node) < FLOOD_MEM_KIB, words
+        pair.through()
+        pair.wait(pair.a, timeout=120, link=CONNECTED.__contains__)
+        load.job.kill(signal.SIGSTOP)       # the link gets through with what it owes
+        settle(pair)
+        load.job.kill(signal.SIGCONT)
+    load.run_until(20)
+    load.stop()
+    settle(pair)
+    assert connections(pair.b, 7794) == 1
+    assert_same_bytes(pair)
+    assert pair.status(pair.a)["sync_bytes"] == synced
     load.check(pair.a, load.done)
 
 

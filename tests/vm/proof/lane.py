@@ -39,13 +39,13 @@ class Game:
     """Some rounds with one pair of machines. All that is decided comes from the seed, not from how the
     machines fare, so a game repeats its decisions; the guests' timing is their own."""
 
-    def __init__(self, lab, figure, seed, log_mib=16, volume_mib=16, **options):
+    def __init__(self, lab, figure, seed, make=Pair, log_mib=16, volume_mib=16, **options):
         self.lab, self.figure, self.seed = lab, figure, seed
         lab.poll_seconds = POLL_SECONDS
         chance = random.Random(seed)
         self.options = {key: chance.choice(values) for key, values in options.items()}
         self.block = chance.choice([512, 4096, 65536])
-        self.pair = Pair(lab, log_mib=log_mib, volume_mib=volume_mib, **self.options)
+        self.pair = make(lab, log_mib=log_mib, volume_mib=volume_mib, **self.options)
         self.began = time.monotonic()
         self.primary, self.other = self.pair.a, self.pair.b
 

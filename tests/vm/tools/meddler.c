@@ -5,6 +5,7 @@
  * whatever a peer that holds the key could say can be said.
  *
  *   meddler PORT ADDRESS PORT [WAY FRAME NTH WHAT]
+ *   meddler PORT ADDRESS PORT random SEED
  *
  * Accepts on the first port and connects to the address. WAY is `there` (from
  * who connected) or `back`; FRAME a type of lvr/wire.h, or `done`: an ack that
@@ -21,9 +22,17 @@
  *   end       it does not come: both connections end, and the meddler does
  *   replay    it comes; all that was said this way until then is said again to
  *             the address, in a connection of its own
+ *   flood     from it on pings as fast as they go come this way, and nothing else
+ *   deaf      likewise ten pings a second, and nothing of the other way is read
  *
  * Prints a line each time it has done so; of a replay, the frames that were
- * answered until the other side closed.
+ * answered until the other side closed; of a flood, every FLOOD_REPORT frames.
+ *
+ * With `random`, each way of each connection is damaged again and again after
+ * some frames, in one of the ways of mischief(), all drawn from SEED and the
+ * number of the connection. Prints `connection` for each and `hostile KIND
+ * FRAME` each time. What a peer with the key is believed is left alone: the
+ * positions in headers, and the content of states, lookups, verdicts and acks.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -37,32 +46,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "frames.h"
+#include "mischief.h"
 
 #define FRAME_MAX_BYTES	(LVR_FRAME_BYTES + LVR_CHUNK_MAX_HEAD_BYTES + LVR_CHUNK_MAX_PAYLOAD_BYTES)
 #define SAID_MAX_BYTES	(4u << 20)
-
-/* one way of one connection; a thread of its own */
-struct way {
-	int from, to;
-	bool there;
-	int seen;		/* frames of the type that is waited for */
-	uint8_t *said;		/* all of it, for a replay */
-	size_t said_bytes;
-};
+#define FLOOD_REPORT	1000
 
 static struct sockaddr_in target;
-static bool meddles, meddle_there, meddle_done;
+static bool meddles, meddle_there, meddle_done, random_mode;
+static volatile bool deaf;
+static uint64_t seed;
 static int meddle_type, meddle_nth, meddle_at;
 static const char *what = "";
-
-static const char *const type_names[] = {
-#define X(sym, num, name, max) [num] = name,
-	LVR_FRAME_TYPES(X)
-#undef X
-};
-
-#define TYPES (int)(sizeof(type_names) / sizeof(type_names[0]))
 
 static void die(const char *text)
 {
@@ -73,24 +68,6 @@ static void die(const char *text)
 static bool is(const char *word)
 {
 	return !strcmp(what, word);
-}
-
-static bool receive(int fd, void *to, size_t bytes)
-{
-	return !bytes || recv(fd, to, bytes, MSG_WAITALL) == (ssize_t)bytes;
-}
-
-static bool say(int fd, const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	ssize_t now;
-
-	for (; bytes; bytes -= now, p += now) {
-		now = send(fd, p, bytes, MSG_NOSIGNAL);
-		if (now <= 0)
-			return false;
-	}
-	return true;
 }
 
 static int reach(void)
@@ -115,21 +92,25 @@ static bool is_the_one(struct way *w, const struct lvr_wire_frame *f)
 	return ++w->seen == meddle_nth;
 }
 
-static void invert(struct lvr_wire_frame *f, bool forge)
+/* pings in place of all that should come this way, until the other end is gone */
+static void flood(struct way *w, struct lvr_wire_frame f, useconds_t pause_us)
 {
-	uint8_t *payload = (uint8_t *)(f + 1);
-	uint32_t at = meddle_at < 0 ? f->payload_bytes + meddle_at : (uint32_t)meddle_at;
-	uint32_t summed = f->payload_bytes;
+	unsigned long said = 0;
 
-	if (at >= f->payload_bytes)
-		return;
-	payload[at] ^= 0xff;
-	if (!forge)
-		return;
-	if (f->type == LVR_FRAME_CHUNK)	/* head_bytes of the chunk */
-		memcpy(&summed, payload + 8, sizeof(summed));
-	f->payload_crc = crc32c(payload, summed < f->payload_bytes ? summed : f->payload_bytes);
-	frame_seal(f);
+	f.type = LVR_FRAME_PING;
+	f.flags = 0;
+	f.payload_bytes = 0;
+	f.payload_crc = ~0u;
+	for (;; f.serial++) {
+		frame_seal(&f);
+		if (!say(w->to, &f, sizeof(f)))
+			return;
+		if (++said % FLOOD_REPORT == 0) {
+			printf("flood %lu\n", said);
+			fflush(stdout);
+		}
+		usleep(pause_us);
+	}
 }
 
 static void replay(const struct way *w)
@@ -145,7 +126,7 @@ static void replay(const struct way *w)
 	else
 		say(fd, w->said, w->said_bytes);	/* it may be closed before the end */
 	while (fd >= 0 && receive(fd, &f, sizeof(f))) {
-		printf(" %s", f.type < TYPES && type_names[f.type] ? type_names[f.type] : "?");
+		printf(" %s", type_name(&f));
 		for (i = 0; i < f.payload_bytes && receive(fd, &byte, 1); i++)
 			;
 	}
@@ -178,15 +159,41 @@ static bool meddle(struct way *w, struct lvr_wire_frame *f, size_t bytes)
 		frame_seal(f);
 		goes_on = say(w->to, f, bytes);
 	} else if (is("flip") || is("forge")) {
-		invert(f, is("forge"));
+		invert(f, meddle_at < 0 ? f->payload_bytes + meddle_at : (uint32_t)meddle_at, is("forge"));
 		goes_on = say(w->to, f, bytes);
 	}
 	printf("%s %s %d\n", what, type_names[f->type], meddle_nth);
 	fflush(stdout);
 	if (is("end"))
 		exit(0);
+	if (is("flood") || is("deaf")) {
+		deaf = is("deaf");
+		flood(w, *f, deaf ? 100000 : 0);
+		return false;
+	}
 	while (is("stall"))
 		pause();
+	return goes_on;
+}
+
+/* a frame as it comes, or what random mischief makes of it */
+static bool pass(struct way *w, struct lvr_wire_frame *f, size_t bytes)
+{
+	struct lvr_wire_frame *held = w->held;
+	bool goes_on;
+
+	if (!random_mode || --w->until)
+		goes_on = say(w->to, f, bytes);
+	else
+		goes_on = mischief(w, f, bytes);
+	if (random_mode && !w->until)
+		w->until = 1 + draw(w, UNTIL_MOST);
+	if (held) {
+		goes_on = goes_on && say(w->to, held, sizeof(*held) + held->payload_bytes);
+		free(held);
+		if (w->held == held)
+			w->held = NULL;
+	}
 	return goes_on;
 }
 
@@ -210,11 +217,14 @@ static void *relay(void *data)
 		if (bytes > FRAME_MAX_BYTES || !receive(w->from, f + 1, f->payload_bytes))
 			break;
 		remember(w, f, bytes);
-		if (!(is_the_one(w, f) ? meddle(w, f, bytes) : say(w->to, f, bytes)))
+		if (!(is_the_one(w, f) ? meddle(w, f, bytes) : pass(w, f, bytes)))
 			break;
+		while (deaf)
+			pause();
 	}
 	shutdown(w->to, SHUT_RDWR);
 	shutdown(w->from, SHUT_RDWR);
+	free(w->held);
 	free(w->said);
 	free(f);
 	return NULL;
@@ -226,6 +236,13 @@ static void *serve(void *data)
 	struct way there = { .from = from, .to = to, .there = true };
 	struct way back = { .from = to, .to = from };
 	pthread_t thread;
+
+	if (random_mode) {
+		mischief_begin(&there, seed);
+		mischief_begin(&back, seed);
+		printf("connection\n");
+		fflush(stdout);
+	}
 
 	setsockopt(from, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (to >= 0 && !pthread_create(&thread, NULL, relay, &back)) {
@@ -262,10 +279,13 @@ int main(int argc, char **argv)
 	int listener, fd, on = 1;
 	pthread_t thread;
 
-	if (argc != 4 && argc != 8) {
-		fprintf(stderr, "usage: meddler PORT ADDRESS PORT [WAY FRAME NTH WHAT]\n");
+	random_mode = argc == 6 && !strcmp(argv[4], "random");
+	if (argc != 4 && argc != 8 && !random_mode) {
+		fprintf(stderr, "usage: meddler PORT ADDRESS PORT [WAY FRAME NTH WHAT | random SEED]\n");
 		return 2;
 	}
+	if (random_mode)
+		seed = strtoull(argv[5], NULL, 0);
 	at.sin_port = htons(atoi(argv[1]));
 	target = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[3])) };
 	if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1)
