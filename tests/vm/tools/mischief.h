@@ -12,7 +12,7 @@
 
 #include "relay.h"
 
-#define UNTIL_MOST	40	/* frames until the next mischief */
+#define UNTIL_MOST	16	/* frames until the next mischief */
 
 static inline uint64_t draw(struct way *w, uint64_t below)
 {
