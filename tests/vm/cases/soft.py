@@ -3,6 +3,8 @@ from pair import Pair
 
 SLOW_FLUSH_MS = 2500
 SLOW_MS = 1200
+HELD_MS = 3600 * 1000   # longer than any test
+KINDS = {"slow": "delay", "held": "delay"}
 
 
 class SoftPair(Pair):
@@ -28,16 +30,23 @@ class SoftPair(Pair):
     def below(self, node, name, target="linear"):
         disk = f"/dev/disk/rig/{name} 0"
         arguments = {"linear": disk, "error": "", "flakey": f"{disk} 0 3600 1 error_writes",
-                     "delay": f"{disk} 0 {disk} 0 {disk} {SLOW_FLUSH_MS}", "slow": f"{disk} {SLOW_MS}"}
-        return f"0 {node.disks[name].size >> 9} {target.replace('slow', 'delay')} {arguments[target]}"
+                     "delay": f"{disk} 0 {disk} 0 {disk} {SLOW_FLUSH_MS}", "slow": f"{disk} {SLOW_MS}",
+                     "held": f"{disk} 0 {disk} 0 {disk} {HELD_MS}"}
+        return f"0 {node.disks[name].size >> 9} {KINDS.get(target, target)} {arguments[target]}"
 
     def swap(self, node, name, target):
         """From now on the device below is of this target: linear works, error refuses all but
-        flushes, flakey refuses writes and flushes, delay makes flushes slow, slow all of it."""
+        flushes, flakey refuses writes and flushes, delay makes flushes slow, slow all of it, held keeps
+        flushes until the next swap, which lets them go."""
         node.run(f"""set -e
             dmsetup suspend --noflush --nolockfs below-{name}
             dmsetup reload below-{name} --table '{self.below(node, name, target)}'
             dmsetup resume below-{name}""")
+
+    def delayed(self, node, name):
+        """How many reads, writes and flushes a device below that is slow, or held, keeps back at present."""
+        words = node.run(f"dmsetup status below-{name}").out.split()
+        return [int(word) for word in words[3:6]] if words[2] == "delay" else [0, 0, 0]
 
     def volume_origin(self, node, volume):
         """What the volume's target says of its origin."""
