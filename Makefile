@@ -143,7 +143,7 @@ SEED    := 1
 proof    = $(PYTHON) -m pytest -q -s tests/vm/proof/test_$(1).py --kernel $(KERNEL) --seed $(SEED)
 test-torn: payload
 	$(call proof,torn) --minutes $(MINUTES)
-# each fault in each state; a run of all writes docs/faults.md. No state begins after MINUTES
+# each fault in each state; when all have been run, docs/faults.md is written. No state begins after MINUTES
 test-faults: payload
 	$(call proof,states) --minutes $(MINUTES)
 test-cuts: payload
