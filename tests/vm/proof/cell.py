@@ -2,7 +2,8 @@
 from pair import Load
 
 RUN_ON = 20     # writes that show that I/O goes on
-DEVICES = ("log", "v0", "v1")
+STOPPED = (0, 6)        # of `lvrctl stop`: stopped, and stopped with devices that lack something
+SETTLED = ("standby", "active")
 
 GOES_ON, FAILS, WAITS, GONE, NOBODY = \
     "I/O goes on", "I/O fails", "I/O waits", "I/O gone", "nobody writes"
@@ -126,7 +127,3 @@ class Cell:
         else:
             self.pair.wait(b, state=SETTLED.__contains__)
             b.run("lvrctl promote g0", timeout=120)
-
-
-STOPPED = (0, 6)        # of `lvrctl stop`: stopped, and stopped with devices that lack something
-SETTLED = ("standby", "active")
