@@ -144,6 +144,7 @@ proof    = $(PYTHON) -m pytest -q -s tests/vm/proof/test_$(1).py --kernel $(KERN
 test-torn: payload
 	$(call proof,torn) --minutes $(MINUTES)
 # each fault in each state; when all have been run, docs/faults.md is written. No state begins after MINUTES
+test-faults: MINUTES := 90
 test-faults: payload
 	$(call proof,states) --minutes $(MINUTES)
 test-cuts: payload
