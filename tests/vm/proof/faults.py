@@ -19,7 +19,7 @@ def broken(where, name, target):
         cell.swap(node, name, target)
         result = node.run(TRY.format(device=f"/dev/mapper/below-{name}"), check=False)
         assert "Input/output error" in result.err, result.err
-        if name == "v1" and cell.state.io == GOES_ON:
+        if name == "v1" and cell.state.io == GOES_ON and (node is cell.node or cell.state.connected):
             cell.pair.lab.wait(lambda: cell.pair.volume_origin(node, name) != "ok", timeout=120,
                                what="the origin's errors to be noticed")
     return inject
