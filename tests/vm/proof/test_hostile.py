@@ -7,7 +7,7 @@ from kit import at_least, connections, mem_free_kib, threads
 from lane import Game, Violation, end
 from meddled import Meddled
 
-ACTS = 25               # of mischief in a round
+ACTS = 15               # of mischief in a round
 THREADS_MORE = 8        # the kernel's own come and go
 MEM_KIB = 32 << 10      # the buffers of some connections that end, and what else comes and goes
 RECONNECT = "while sleep 0.2; do lvrctl connect g0; done"      # nobody sits out a back-off
