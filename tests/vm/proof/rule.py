@@ -37,10 +37,10 @@ def log_breaks(state):
 
 
 def origin_breaks(state):
-    """Noticed when it is next written. What replays the log stays at it."""
+    """Noticed when it is next written. What replays the log stays at it, if it had not been written there before."""
     seen = unchanged(state)
     if state.starts:
-        return seen._replace(states={"replaying"}, links={"waiting"})
+        return seen._replace(states=seen.states | {"replaying"}, links=seen.links | {"waiting"})
     return seen._replace(io={FAILS}) if state.serves and state.io == GOES_ON else seen
 
 

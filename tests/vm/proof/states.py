@@ -132,13 +132,15 @@ class State:
         return not set(self.links) & {"waiting", "standalone"}
 
 
+ROOMY = {"log_mib": 256}        # the writer does not fill it while a fault takes its time
+
 STATES = {
     "primary, streaming": State(streaming, "alpha", "active", ("streaming",)),
     "primary, catching up": State(catching_up, "alpha", "active", ("catching-up", "streaming")),
     "primary, syncing": State(syncing, "alpha", "active", ("syncing",)),
-    "primary, peer away": State(peer_away, "alpha", "active", ("waiting",)),
+    "primary, peer away": State(peer_away, "alpha", "active", ("waiting",), options=ROOMY),
     "primary, log full": State(log_full, "alpha", "active", ("waiting",), WAITS, options={"log_mib": 16}),
-    "primary, standalone": State(standalone, "alpha", "active", ("standalone",)),
+    "primary, standalone": State(standalone, "alpha", "active", ("standalone",), options=ROOMY),
     "recovering": State(starting("log"), "alpha", "active", ("streaming",), NOBODY, "recovering"),
     "replaying": State(starting("v0"), "alpha", "active", ("streaming",), NOBODY, "replaying"),
     "unconfirmed": State(unconfirmed, "alpha", "unconfirmed", ("waiting",), NOBODY),
