@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What is used of QEMU's plugin interface, version 2; and the file in which a plugin leaves its counts. */
-#ifndef BENCH_PLUGIN_API_H
-#define BENCH_PLUGIN_API_H
+#ifndef PLUGIN_API_H
+#define PLUGIN_API_H
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -55,9 +55,9 @@ def test_hostile(lab, figure, game):
         figure.add("hostile frames", acts(pair))
         game.say(", ".join(line.removeprefix("hostile ") for line in lines if line.startswith("hostile")))
         pair.through()
-        unharmed(game, before, synced)
         load.run_until(10)
-        end(load)
+        end(load)           # else a link that is slower than the writer never gets through
+        unharmed(game, before, synced)
         head = pair.status(pair.a)["head"]
         pair.wait(pair.b, destaged=at_least(head), timeout=180)
         game.check(load, pair.a, load.done)

@@ -2,8 +2,8 @@
 
 A cell begins with a streaming pair, brings it into the state, injects the fault, compares state, link and
 I/O with the rule, and heals. Then one node serves and the other streams, the volumes show one prefix with
-what was promised, and both nodes hold the same bytes. When all states have been run with one and the same module,
-in one run or in several, docs/faults.md is written."""
+what was promised, and both nodes hold the same bytes. When all states have been run, in one run or in several
+of the same sources, docs/faults.md is written."""
 import hashlib
 import json
 
@@ -85,12 +85,12 @@ def test_state(lab, cells, figure, name):
 
 
 class Cells:
-    """What was seen, by state and fault; kept in build/ from run to run, as long as the module is the same."""
+    """What was seen, by state and fault; kept in build/ from run to run, as long as the sources are the same."""
 
     FILE = paths.BUILD / "faults.json"
 
     def __init__(self, kernel):
-        self._of = {"kernel": kernel, "module": sources_digest()}
+        self._of = {"kernel": kernel, "sources": sources_digest()}
         kept = json.loads(self.FILE.read_text()) if self.FILE.exists() else {}
         self.seen = kept["seen"] if {key: kept.get(key) for key in self._of} == self._of else {}
 
@@ -104,8 +104,9 @@ class Cells:
 
 
 def sources_digest():
-    """Of all that the module is made from."""
-    files = sorted(path for top in ("dm-lvr", "include") for path in (paths.TOP / top).rglob("*.[ch]"))
+    """Of all that decides what is seen in a cell."""
+    files = sorted(path for top in ("dm-lvr", "include", "lvrctl") for path in (paths.TOP / top).rglob("*.[ch]"))
+    files += [paths.TOP / f"tests/vm/proof/{name}.py" for name in ("cell", "states", "faults", "rule")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

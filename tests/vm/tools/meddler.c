@@ -190,9 +190,9 @@ static bool pass(struct way *w, struct lvr_wire_frame *f, size_t bytes)
 		w->until = 1 + draw(w, UNTIL_MOST);
 	if (held) {
 		goes_on = goes_on && say(w->to, held, sizeof(*held) + held->payload_bytes);
-		free(held);
-		if (w->held == held)
+		if (w->held == held)	/* else this one is held in its place */
 			w->held = NULL;
+		free(held);
 	}
 	return goes_on;
 }
