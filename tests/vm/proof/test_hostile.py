@@ -1,15 +1,19 @@
 """A peer that holds the key and keeps to no rule: frames of both ways are damaged at random, over and over,
 while the primary is written to. The link is made again each time, and no damage gets past it."""
 import random
+import signal
 
 import pytest
-from kit import at_least, connections, mem_free_kib, threads
+from kit import connections, mem_free_kib, settle, threads
 from lane import Game, Violation, end
 from meddled import Meddled
+from pair import Load
 
 ACTS = 15               # of mischief in a round
 THREADS_MORE = 8        # the kernel's own come and go
 MEM_KIB = 32 << 10      # the buffers of some connections that end, and what else comes and goes
+VOLUME_MIB = 64         # so much that what is once wrong is seldom written over before it is looked at
+BLOCKS_MOST = 16384
 RECONNECT = "while sleep 0.2; do lvrctl connect g0; done"      # nobody sits out a back-off
 
 
@@ -36,16 +40,15 @@ def unharmed(game, before, synced):
 @pytest.mark.seconds(3600)
 def test_hostile(lab, figure, game):
     seed, rounds = game
-    game = Game(lab, figure, seed, make=Meddled, log_mib=256, mode=["async", "async", "sync"])
-    pair = game.pair
+    game = Game(lab, figure, seed, make=Meddled, log_mib=256, volume_mib=VOLUME_MIB, mode=["async", "async", "sync"])
+    pair, chance = game.pair, random.Random(f"{seed} rounds")
     game.say(game.options, f"blocks of {game.block}")
     pair.up()
     synced = pair.status(pair.a)["sync_bytes"]
+    load = Load(pair, pair.a, depth=4, block=game.block, blocks=min((VOLUME_MIB << 20) // game.block, BLOCKS_MOST))
+    load.run_until(10)
     before = [(threads(node), mem_free_kib(node)) for node in pair.nodes]
-    for number in range(rounds):
-        chance = random.Random(f"{seed} {number}")
-        load = game.load(chance)
-        load.run_until(10)
+    for _ in range(rounds):
         pair.through(f"random {chance.randint(1, 10 ** 6)}")
         again = pair.a.spawn(RECONNECT)
         lab.wait(lambda: acts(pair) >= ACTS or load.job.poll() is not None, timeout=300, what=f"{ACTS} acts")
@@ -56,11 +59,11 @@ def test_hostile(lab, figure, game):
         game.say(", ".join(line.removeprefix("hostile ") for line in lines if line.startswith("hostile")))
         pair.through()
         load.run_until(10)
-        end(load)           # else a link that is slower than the writer never gets through
+        load.job.kill(signal.SIGSTOP)       # else a link that is slower than the writer never gets through
         unharmed(game, before, synced)
-        head = pair.status(pair.a)["head"]
-        pair.wait(pair.b, destaged=at_least(head), timeout=180)
-        game.check(load, pair.a, load.done)
+        settle(pair)
         game.check_equal()
-        game.wipe(chance)
+        load.job.kill(signal.SIGCONT)
         figure.add("rounds")
+    end(load)
+    game.check(load, pair.a, load.done)
