@@ -144,14 +144,21 @@ class Pair:
         assert self.digests(self.a) == self.digests(self.b)
 
 
+# a writer whose peer is away for as long as a link or a machine needs to come back: the log has room, however
+# fast this machine is
+SLOW = 200      # writes a second
+
+
 class Load:
     """The prefix oracle's writer on a node, and the promises it was given."""
 
-    def __init__(self, pair, node, seed=1, depth=8, flush_every=16, block=4096, blocks=1024, devices=""):
+    def __init__(self, pair, node, seed=1, depth=8, flush_every=16, block=4096, blocks=1024, devices="",
+                 per_second=None):
         self.pair, self.node, self.seed, self.block, self.blocks = pair, node, seed, block, blocks
         self.devices = devices or pair.devices()
-        notes = "ORACLE_NOTES=/dev/disk/rig/notes " if "notes" in node.disks else ""
-        self.job = node.spawn(f"{notes}oracle write {seed} {depth} {flush_every} {block} {blocks} "
+        how = "ORACLE_NOTES=/dev/disk/rig/notes " if "notes" in node.disks else ""
+        how += f"ORACLE_PER_SECOND={per_second} " if per_second else ""
+        self.job = node.spawn(f"{how}oracle write {seed} {depth} {flush_every} {block} {blocks} "
                               f"{self.devices}")
 
     def _last(self, word):

@@ -1,7 +1,7 @@
 """Crashes on volatile disks: what was promised is there, and the volumes are one prefix."""
 import pytest
 from kit import at_least
-from pair import Load, Pair
+from pair import SLOW, Load, Pair
 
 
 def recovered(pair, node, load, promised):
@@ -72,7 +72,7 @@ def test_primary_crash_unconfirmed(lab):
 def test_secondary_crash(lab, mode):
     """The secondary is cut off under load, recovers by the same replay, and catches up."""
     pair = Pair(lab, mode=mode).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(200)
     pair.b.power_cut(11)
     load.run_until(100)     # the primary goes on

@@ -1,7 +1,7 @@
 """Stop, unload and load again in every state; suspend; two groups; commands all at once."""
 import pytest
 from kit import assert_same_bytes, at_least, fill, settle, stop_incomplete
-from pair import KEY, Load, Pair, wipe
+from pair import KEY, SLOW, Load, Pair, wipe
 from soft import SoftPair
 
 
@@ -76,7 +76,7 @@ def test_stop_in_every_state(lab):
     assert_same_bytes(pair)
     # streaming, loaded up to the moment; stop is refused while the volume is open
     wipe(a, pair.devices())
-    load = Load(pair, a)
+    load = Load(pair, a, per_second=SLOW)
     load.run_until(30)
     assert a.run("lvrctl stop g0", check=False).rc != 0
     down_and_gone(pair, b)
@@ -369,7 +369,7 @@ def test_two_groups(lab):
     for pair in (first, second):
         pair.wait_synced()
     assert first.b.run("ss -Hltn | grep -c :7794").out.strip() == "1"
-    loads = [Load(first, first.a, seed=1), Load(second, second.a, seed=2)]
+    loads = [Load(first, first.a, seed=1, per_second=SLOW), Load(second, second.a, seed=2, per_second=SLOW)]
     for load in loads:
         load.run_until(50)
     # one link down, one node of one group down: the other group streams on

@@ -1,7 +1,7 @@
 """The link: cuts, lag, half-open peers, keys, mismatches, strangers."""
 import pytest
 from kit import assert_same_bytes, at_least, connections, fill, mem_free_kib, refused, settle, threads
-from pair import KEY, Load, Pair
+from pair import KEY, SLOW, Load, Pair
 
 OTHER_KEY = "ffeeddccbbaa99887766554433221100" * 2
 
@@ -15,7 +15,7 @@ def lost(pair, *nodes):
 def test_cut_and_catch_up(lab):
     """A cut under load: the secondary stays a prefix, and takes what it missed."""
     pair = Pair(lab).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(100)
     lab.cut()
     fill(pair.a, pair.device("v0"), 12, seek_mib=8)     # more than a socket takes: the sender waits
@@ -44,7 +44,7 @@ def test_cut_and_catch_up(lab):
 def test_far_behind(lab):
     """What the peer lacks has long left the memory: it comes back from the log, over a bad link."""
     pair = Pair(lab, stage_mib=4, volume_mib=24, log_mib=64, volatile=False, timeout_ms=6000).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(20)
     pair.a.run("lvrctl disconnect g0")
     pair.wait(pair.b, link="waiting")
@@ -68,7 +68,7 @@ def test_far_behind(lab):
 def test_half_open(lab):
     """The peer vanishes without a word and the timers are far away: nothing local waits for it."""
     pair = Pair(lab, volatile=False, ping_ms=20000, timeout_ms=300000).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(50)
     lab.cut()
     load.run_until(100)
@@ -185,7 +185,7 @@ def test_mismatches(lab):
 def test_verbs_and_restarts(lab):
     """disconnect, connect, a peer that stops and starts: under load, and nothing is lost."""
     pair = Pair(lab, volatile=False).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     for node in pair.nodes:
         node.run("lvrctl disconnect g0; lvrctl disconnect g0")
         pair.wait(node, link="standalone")
@@ -213,7 +213,7 @@ def test_verbs_and_restarts(lab):
 def test_strangers(lab):
     """Floods and garbage at the listener: the link stays up, a new one can be made, memory is bounded."""
     pair = Pair(lab, volumes=1, volatile=False, timeout_ms=20000).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(50)
     connects = pair.status(pair.b)["connects"]
     pair.a.run("ip addr add 10.77.0.99/32 dev lo; echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter")

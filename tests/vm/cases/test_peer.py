@@ -4,7 +4,7 @@ import signal
 import pytest
 from kit import assert_same_bytes, connections, fill, mem_free_kib, refused, settle, threads
 from meddled import Meddled
-from pair import Load, Pair
+from pair import SLOW, Load, Pair
 
 # what the meddler does, who has to notice, and what it says then
 MEDDLING = (
@@ -38,7 +38,7 @@ def test_every_rule_broken(lab):
     pair = Meddled(lab, volatile=False, log_mib=512).up()   # nobody waits for the peer
     before = [threads(node) for node in pair.nodes]
     synced = pair.status(pair.a)["sync_bytes"]
-    load = Load(pair, pair.a, depth=1, flush_every=1)
+    load = Load(pair, pair.a, depth=1, flush_every=1, per_second=SLOW)
     for words, node, reason in MEDDLING:
         pair.through(words)
         lab.wait(lambda: len(pair.meddler.out.splitlines()) > 1, what=words)
@@ -67,13 +67,14 @@ CONNECTED = ("catching-up", "streaming")
 FLOOD_MEM_KIB = 24 << 10    # buffers of sockets, full at both ends, and what else comes and goes
 WRITE_KIB = 16
 BEHIND = 2 * FLOOD_MEM_KIB // WRITE_KIB     # writes that a deaf peer does not take: half of them exceed that memory
+PER_SECOND = 500        # so the log has room for them, and for what is written until the link is back
 
 
 def test_floods(lab):
     """Whatever a peer with the key pours in or does not take: writes go on, memory and threads are bounded."""
     pair = Meddled(lab, volatile=False, log_mib=256).up()
     synced = pair.status(pair.a)["sync_bytes"]
-    load = Load(pair, pair.a, block=WRITE_KIB << 10, blocks=256)
+    load = Load(pair, pair.a, block=WRITE_KIB << 10, blocks=256, per_second=PER_SECOND)
     load.run_until(20)
     before = [(threads(node), mem_free_kib(node)) for node in pair.nodes]
     for words in FLOODS:
@@ -106,7 +107,7 @@ def test_floods(lab):
 def test_replay(lab):
     """What the true peer said, proof and all, is worth nothing in another connection."""
     pair = Meddled(lab, volatile=False).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     for words in ("there auth 1 replay", "there chunk 3 replay"):
         pair.through(words)
         lab.wait(lambda: "closed" in pair.meddler.out, what="the end of the replay")
@@ -132,7 +133,7 @@ def test_end_of_a_full_sync_lost(lab, crash):
     pair.a.run("lvrctl promote g0")
     pair.wait(pair.a, state="active")
     fill(pair.a, pair.device("v0"), 8, seek_mib=8)
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(50)
     pair.through("back done 1 end")
     pair.start(pair.b)
@@ -209,7 +210,7 @@ def hand_in(pair, port, there="dmsetup message g0 0 socket 3"):
 def test_sockets_handed_in(lab):
     """Without connect and listen, over sockets of userspace: a first one, a newer one, a lost one."""
     pair = Pair(lab, volatile=False).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(20)
     for node in pair.nodes:
         sockets_only(node)

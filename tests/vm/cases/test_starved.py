@@ -1,7 +1,7 @@
 """Allocations that fail, one after the other and at random: each failure is told and undone, nothing
 is lost by it, and what is asked again works. Needs a kernel with fault injection."""
 import pytest
-from pair import Load, Pair
+from pair import SLOW, Load, Pair
 
 pytestmark = pytest.mark.debug
 
@@ -120,7 +120,7 @@ def test_links_come_back_without_memory(lab):
     for node in pair.nodes:
         node.run(ARM)
         aim(node)
-    load = Load(pair, a)
+    load = Load(pair, a, per_second=SLOW)
     load.run_until(50)
     for node in pair.nodes:
         at_random(node, 10)

@@ -1,6 +1,6 @@
 """Takeover by force, and the return of the old primary."""
 import pytest
-from pair import Load, Pair
+from pair import SLOW, Load, Pair
 
 
 def test_takeover_sync_loses_nothing(lab):
@@ -41,7 +41,7 @@ def test_block_loses_nothing_to_a_partition(lab):
     load.check(pair.b, load.done)       # of a primary that lives, and still has its application
     assert held.poll() is None
     assert pair.status(pair.b)["alone"] == 1
-    survivor = Load(pair, pair.b, seed=2)
+    survivor = Load(pair, pair.b, seed=2, per_second=SLOW)
     survivor.run_until(50)
 
     pair.a.kill()
@@ -155,7 +155,7 @@ def test_old_primary_without_orphans_just_follows(lab):
 def test_partitioned_primary_and_takeover(lab):
     """Both are primary behind a cut link: refused when it heals, both keep their data, one is discarded."""
     pair = Pair(lab).up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, per_second=SLOW)
     load.run_until(100)
     lab.cut()
     pair.failover(pair.b)

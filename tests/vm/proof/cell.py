@@ -2,6 +2,7 @@
 from pair import Load
 
 RUN_ON = 20     # writes that show that I/O goes on
+PER_SECOND = 500        # does not fill a roomy log while a fault takes its time
 STOPPED = (0, 6)        # of `lvrctl stop`: stopped, and stopped with devices that lack something
 SETTLED = ("standby", "active")
 
@@ -23,7 +24,7 @@ class Cell:
         self.held = None
         self.crashed = False
         self.flood = None       # beside the writer, what has filled the log
-        self.load = Load(pair, pair.a, seed=seed, blocks=256)
+        self.load = Load(pair, pair.a, seed=seed, blocks=256, per_second=PER_SECOND)
         self.load.run_until(RUN_ON)
 
     @property

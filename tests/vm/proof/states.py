@@ -132,7 +132,7 @@ class State:
         return not set(self.links) & {"waiting", "standalone"}
 
 
-ROOMY = {"log_mib": 256}        # the writer does not fill it while a fault takes its time
+ROOMY = {"log_mib": 256}
 
 STATES = {
     "primary, streaming": State(streaming, "alpha", "active", ("streaming",)),

@@ -17,6 +17,8 @@
  *   flushed N   all writes up to N had completed before a flush that ended on every device
  * With ORACLE_NOTES=DEVICE each `flushed` is also written to that device, its
  * first 8 bytes: who records all disks knows exactly when it was promised.
+ * With ORACLE_PER_SECOND=N it starts N writes a second at most, as bursts of a
+ * tenth of a second: DEPTH of them are still under way at once.
  *
  * The checker reads every block of every device. Let C be the greatest
  * `done` of all stamps found. A copy is the state after a prefix only if
@@ -32,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAGIC		0x4f7261636c652121ull
@@ -115,6 +118,30 @@ static uint64_t busy[MAX_DEPTH];
 static uint64_t flush_every, noted_n;
 static int notes_fd = -1;
 static int failed;
+static uint64_t burst, burst_left;	/* writes; 0: as many as there can be */
+static struct timespec next_burst;
+
+/*
+ * Takes a write from the burst, or waits for the next one; called under the lock, so that the others
+ * wait as well. A burst is never earlier than 100 ms after the last: a delay is not made up for.
+ */
+static void pace(void)
+{
+	struct timespec now;
+
+	if (!burst)
+		return;
+	if (!burst_left) {
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next_burst, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		next_burst = now;
+		next_burst.tv_nsec += 100000000;
+		next_burst.tv_sec += next_burst.tv_nsec / 1000000000;
+		next_burst.tv_nsec %= 1000000000;
+		burst_left = burst;
+	}
+	burst_left--;
+}
 
 static int place_busy(uint64_t place)
 {
@@ -189,6 +216,7 @@ static void *writer(void *arg)
 			n = next_n;
 			place = place_of(n);
 		}
+		pace();
 		next_n = n + 1;
 		*mine = place + 1;
 		s.n = n;
@@ -333,6 +361,8 @@ int main(int argc, char **argv)
 	if (!writing)
 		return do_check(number(argv[3]));
 	flush_every = number(argv[4]);
+	if (getenv("ORACLE_PER_SECOND"))
+		burst = burst_left = (number(getenv("ORACLE_PER_SECOND")) + 9) / 10;
 	if (getenv("ORACLE_NOTES")) {
 		notes_fd = open(getenv("ORACLE_NOTES"), O_WRONLY | O_DIRECT);
 		if (notes_fd < 0) {
