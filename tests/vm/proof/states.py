@@ -69,6 +69,7 @@ def handed_over(cell):
 
 def promoting(cell):
     handed_over(cell)
+    settle(cell.pair)       # else what is held may be a note of the hand-over, behind which the promotion waits
     cell.hold("log")
     cell.node.run("dmsetup message g0 0 promote")
     cell.wait_held()
