@@ -5,7 +5,8 @@
 #   make test      unit tests and the scenarios in virtual machines
 #   make test-long         scenarios that make test leaves out
 #   make test-kernels      the module, and the smoke set, on these kernels and on the newest
-#   make test-debug        cases on a kernel with KASAN, lockdep and more
+#   make test-debug        cases on a kernel with KASAN, lockdep and more, in user mode
+#   make test-debug-smp    the same in emulated machines, on two processors
 #   make test-faults       each fault in each state, and the table of it (docs/faults.md)
 #   make test-torn, test-cuts, test-lagging, test-hostile     power cuts, lagging links and bad peers, at length
 #   make test-programs     fio, stress-ng, PostgreSQL, SQLite and file systems judge what was replicated under them
@@ -126,15 +127,17 @@ test-kernels: $(BUILD)/.setup
 	scripts/run-tests kernels
 
 # not part of the tests: cases on a kernel with KASAN, lockdep, kmemleak and more, the first ones of
-# CASES for MINUTES; before that, once, half an hour of processor time to build the kernel
+# CASES for MINUTES; before that, once, a quarter of an hour of processor time to build the kernel
 CASES   := $(addprefix tests/vm/cases/,test_starved.py test_lifecycle.py test_link.py test_takeover.py \
 	   test_targets.py test_faults.py test_roles.py test_full.py test_crash.py test_peer.py)
 MINUTES := 40
-test-debug: $(BUILD)/.setup
-	scripts/build-debug-kernel
-	scripts/build-initramfs 6.1-debug
-	$(MAKE) payload KERNELS=6.1-debug
-	$(PYTHON) -m pytest -q --durations=0 --kernel 6.1-debug --minutes $(MINUTES) $(CASES)
+test-debug: debug_kernel := 6.1-um
+test-debug-smp: debug_kernel := 6.1-debug
+test-debug test-debug-smp: $(BUILD)/.setup
+	scripts/build-debug-kernel $(debug_kernel)
+	scripts/build-initramfs $(debug_kernel)
+	$(MAKE) payload KERNELS=$(debug_kernel)
+	$(PYTHON) -m pytest -q -rs --durations=0 --kernel $(debug_kernel) --minutes $(MINUTES) $(CASES)
 
 # not part of the tests: what power cuts, lagging links and bad peers leave, in long lanes. Each ends with its figure;
 # a seed repeats a lane's decisions
@@ -202,5 +205,5 @@ clean:
 	rm -rf $(BUILD)/module $(BUILD)/payload $(BUILD)/lvrctl $(BUILD)/unit $(BUILD)/model $(BUILD)/guest/tools $(BUILD)/plugin
 
 .PHONY: all setup module lvrctl install payload check-unit check-model model check-fuzz fuzz mutants \
-	check-lvrctl check-vm test test-long test-kernels test-debug test-faults test-torn test-cuts test-lagging test-hostile \
+	check-lvrctl check-vm test test-long test-kernels test-debug test-debug-smp test-faults test-torn test-cuts test-lagging test-hostile \
 	test-programs bench bench-payload bench-check bench-instructions bench-profile demo clean

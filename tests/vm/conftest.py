@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from rig import Lab, paths
+from rig import Lab, Unfit, paths
 from rig.kernels import KERNELS
 
 SECONDS = 900
@@ -80,6 +80,9 @@ class Budget:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
+    if call.excinfo and call.excinfo.errisinstance(Unfit):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] + 1, f"Skipped: {call.excinfo.value}")
     if report.failed and LAB in item.stash:
         item.stash[FAILED] = True
         lab = item.stash[LAB]

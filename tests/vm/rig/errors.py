@@ -17,5 +17,9 @@ class MemoryLost(Exception):
     """Something that the module allocated can be reached by nobody any more."""
 
 
+class Unfit(Exception):
+    """Something was wanted that guests of this kernel cannot have: nothing that a test could find."""
+
+
 class ConsoleFault(Exception):
     """A kernel complained on its console."""

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import leaks, paths
+from . import leaks, paths, uml
 from .errors import ConsoleFault, MemoryLost
 from .kernels import KERNELS
 from .links import CUT, Links
@@ -38,6 +38,7 @@ class Lab:
         self.poll_seconds = POLL_SECONDS
         self.nodes = []
         self.links = Links(self)
+        self.wires = uml.Wires()
         self._closed = ""
 
     def node(self, name, disks=(), image="small", smp=2, mem_mib=None):
@@ -113,6 +114,7 @@ class Lab:
     def close(self):
         """Ends all nodes, removes the disks, and raises if a kernel has complained."""
         self.kill_all()
+        self.wires.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         self.check_consoles()
 

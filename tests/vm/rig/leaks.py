@@ -12,7 +12,7 @@ SCAN = """set -e
     cat $file
 """
 # a caller in the module, also in one that has been unloaded: then an address without a name
-OURS = re.compile(r"\[dm_lvr\]|\] 0xffffffff[ac]")
+OURS = re.compile(r"\[dm_lvr\]|\] 0x")
 
 
 def find(node):

@@ -6,10 +6,10 @@ import tarfile
 import time
 from pathlib import Path
 
-from . import autopsy, paths, qemu, state
+from . import autopsy, paths, qemu, state, uml
 from .agent import Agent
 from .console import Console
-from .errors import NodeDied
+from .errors import NodeDied, Unfit
 from .kernels import KERNELS
 from .recording import Recording
 
@@ -30,6 +30,11 @@ class Node:
         self.qemu_words = []        # more for QEMU's command line, of which the guest sees nothing
         self.console = Console(lab.logs / f"{name}.console")
         self._lab = lab
+        self._user_mode = KERNELS[lab.kernel].user_mode
+        if self._user_mode:
+            uml.check(image, disks)
+            for disk in disks:
+                disk.keeps_all = True
         self._smp = smp
         self._mem_mib = (mem_mib or MEM_MIB[image]) * KERNELS[lab.kernel].memory
         self._image = None if image == "small" else paths.system(image)
@@ -63,15 +68,10 @@ class Node:
             disk.begin()
         if self.recording:
             self.recording.start()
-        shape = self._shape()
-        words = qemu.arguments(shape, self._backends(), self.console.path)
-        self._saved = not (self._lab.cold or self._root)
-        if self._saved:
-            words += ["-incoming", f"exec:cat {state.find(shape)}"]
-        words += self.qemu_words
-        self._machine = qemu.Machine(words, self._lab.logs / f"{self.name}.qemu")
+        self._machine = self._in_user_mode() if self._user_mode else self._emulated()
         self._agent = Agent(self.name, self._machine.agent_socket, self._lab.slowness,
-                            lambda: autopsy.take(self, self._lab.logs / f"{self.name}.autopsy"))
+                            lambda: autopsy.take(self, self._lab.logs / f"{self.name}.autopsy"),
+                            guest_first=self._user_mode)
 
     def settle(self):
         """Waits for the guest and makes it this node."""
@@ -136,6 +136,23 @@ class Node:
         return self._machine.command(name, **arguments)
 
     # how it is put together
+
+    def _emulated(self):
+        shape = self._shape()
+        words = qemu.arguments(shape, self._backends(), self.console.path)
+        self._saved = not (self._lab.cold or self._root)
+        if self._saved:
+            words += ["-incoming", f"exec:cat {state.find(shape)}"]
+        return qemu.Machine(words + self.qemu_words, self._lab.logs / f"{self.name}.qemu")
+
+    def _in_user_mode(self):
+        if self.qemu_words:
+            raise Unfit(f"there is no emulator for {self.qemu_words}")
+        peers = self._lab.peers(self)
+        self._lab.wires.drain(self, peers)
+        disks = [(self._pack_payload(), "payload"), *((disk.live, disk.name) for disk in self.disks.values())]
+        return uml.Machine(self._lab.kernel, self._mem_mib, disks,
+                           [self._lab.wires.end(self, peer) for peer in peers], self.console.path)
 
     def _shape(self):
         disks = [(qemu.PAYLOAD_MIB << 20, 512, 512)]

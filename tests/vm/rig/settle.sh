@@ -8,7 +8,8 @@ echo "$node" >/proc/sys/kernel/hostname
 
 mkdir -p /dev/disk/rig
 rm -f /dev/disk/rig/*
-for device in /sys/block/vd*; do
+for device in /sys/block/vd* /sys/block/ubd*; do
+    [ -e "$device" ] || continue
     read -r serial <"$device/serial" || [ "$serial" ] || continue
     name=${device##*/}
     ln -s "/dev/$name" "/dev/disk/rig/$serial"
@@ -30,6 +31,8 @@ printf '127.0.0.1 localhost\n%s\n' "$hosts" >/etc/hosts
 ip link set lo up
 echo "$peers" | while read -r number peer mac; do
     [ "$number" ] || continue
+    # in user mode
+    [ ! -e "/sys/class/net/vec$number" ] || ip link set "vec$number" name "eth$number"
     ip link set "eth$number" address "$mac" up
     ip address replace "$address" peer "$peer" dev "eth$number"
 done
