@@ -86,8 +86,8 @@ class Machine:
         # each process of the guest holds it open
         self._alive, alive = os.pipe()
         words = arguments(kernel, mem_mib, disks, agent, wires)
-        # should this process die, so does its guest, and with the first process of a guest all of them
-        # which is a shell: the abort() that ends a panic has no effect on the first process
+        # should this process die, so does its guest, and with the first process of a guest all of them.
+        # That is a shell: the abort() that ends a panic has no effect on a first process
         words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
                  "sh", "-c", 'ulimit -c 0; "$@"; exit', "sh", *words]
         with open(console, "ab") as out:
