@@ -21,14 +21,16 @@ def main():
     files = [path for path in (results.FILE, instructions.FILE) if path.exists()]
     if not files:
         sys.exit("there are no results: run make bench and make bench-instructions")
-    measurements = []
-    for path in files:
-        found = results.read(path)
-        print(f"{path.name}: " + ", ".join(f"{name} {value}" for name, value in found["run"].items()))
-        measurements += found["measurements"]
-    verdicts = targets.judge(measurements)
-    print("\n".join(line(*verdict) for verdict in verdicts))
-    bad = sum(verdict != "met" for _, _, verdict in verdicts)
+    verdicts = targets.judge([one for path in files for one in results.read(path)])
+    runs = []
+    for *_, run in verdicts:
+        if run and run not in runs:
+            runs.append(run)
+    for run in (*runs, None):
+        if run:
+            print("\n" + ", ".join(f"{name} {value}" for name, value in run.items()))
+        print("\n".join(line(*verdict) for *verdict, its_run in verdicts if its_run == run))
+    bad = sum(verdict != "met" for _, _, verdict, _ in verdicts)
     print(f"{len(verdicts) - bad} of {len(verdicts)} met")
     sys.exit(1 if bad else 0)
 

@@ -10,6 +10,7 @@ The count does not depend on the speed of the machine, but for what the guests d
 ticks while they are busy, and how many writes share a chunk, a send or an acknowledgement."""
 import argparse
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
@@ -88,7 +89,8 @@ def main():
     parser.add_argument("--kernel", default="6.1")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    results = Results({"commit": commit(), "kernel": options.kernel, "rounds": options.rounds}, FILE)
+    results = Results({"commit": commit(), "kernel": options.kernel, "rounds": options.rounds,
+                       "date": time.strftime("%F %T")}, FILE)
     payload = paths.BUILD / "bench/payload" / options.kernel
     with Lab(paths.BUILD / "bench/logs/instructions", kernel=options.kernel, payload=payload) as lab:
         nodes = [lab.node(name, disks=devices.disks(LOG_MIB), smp=1, mem_mib=MEM_MIB) for name in ("alpha", "beta")]

@@ -1,4 +1,7 @@
-"""build/bench/results.json: about the run, and one object per measurement, which is the median of its rounds."""
+"""build/bench/results.json: one object per measurement, which is the median of its rounds, with the run it is of.
+
+A run replaces what it measures and leaves the rest, so a bench can be made in parts. What is compared must be
+of one run (targets.py)."""
 import json
 import statistics
 import subprocess
@@ -11,24 +14,29 @@ KEY = ("config", "device", "link", "workload", "kind")
 
 
 class Results:
-    """Takes single measurements in, and is a file from the first one on."""
+    """Takes single measurements in, and is a file from the first one on.
+
+    run: a dict that tells what makes this run different from others."""
 
     def __init__(self, run, path=FILE):
         self._run = run
         self._path = Path(path)
         self._rounds = {}           # key -> list of dicts
+        self._earlier = read(path) if self._path.exists() else []
 
     def add(self, key, values):
         self._rounds.setdefault(key, []).append(values)
 
     def measurements(self):
-        return [{**dict(zip(KEY, key, strict=True)), **medians(rounds), "rounds": rounds}
-                for key, rounds in self._rounds.items()]
+        """Of this run, and of earlier ones what it has not measured."""
+        kept = [one for one in self._earlier if tuple(one[name] for name in KEY) not in self._rounds]
+        return kept + [{**dict(zip(KEY, key, strict=True)), **medians(rounds), "rounds": rounds, "run": self._run}
+                       for key, rounds in self._rounds.items()]
 
     def write(self):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".new")
-        partial.write_text(json.dumps({"run": self._run, "measurements": self.measurements()}, indent=1) + "\n")
+        partial.write_text(json.dumps({"measurements": self.measurements()}, indent=1) + "\n")
         partial.replace(self._path)
 
 
@@ -43,7 +51,7 @@ def medians(rounds):
 
 
 def read(path=FILE):
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text())["measurements"]
 
 
 def commit():

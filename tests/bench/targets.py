@@ -23,16 +23,20 @@ class Target:
 
 
 class Figures:
-    """Looks up what was measured."""
+    """Looks up what was measured, for one ratio: all that it asks for must be of one run."""
 
     def __init__(self, measurements):
         self._by_key = {(m["config"], m["device"], m["link"], m["workload"], m["kind"]): m
                         for m in measurements}
+        self.run = None
 
     def get(self, name, config, workload, kind="burst", device="plain", link="plain"):
         measured = self._by_key.get((config, device, link, workload, kind), {})
         if not measured.get(name):
             raise Missing(f"{name} of {config}, {workload} {kind}, {device} devices, {link} link")
+        if self.run not in (None, measured["run"]):
+            raise Missing(f"{name} of {config}, {workload} {kind}, is of another run")
+        self.run = measured["run"]
         return measured[name]
 
 
@@ -90,13 +94,13 @@ TARGETS = (
 
 
 def judge(measurements):
-    """For each target: it, its ratio or None, and a word about it."""
-    figures = Figures(measurements)
+    """For each target: it, its ratio or None, a word about it, and the run that its figures are of."""
     verdicts = []
     for target in TARGETS:
+        figures = Figures(measurements)
         try:
             value = target.ratio(figures)
-            verdicts.append((target, value, "met" if target.met(value) else "MISSED"))
+            verdicts.append((target, value, "met" if target.met(value) else "MISSED", figures.run))
         except Missing as missing:
-            verdicts.append((target, None, f"NOT MEASURED: {missing}"))
+            verdicts.append((target, None, f"NOT MEASURED: {missing}", None))
     return verdicts

@@ -12,7 +12,7 @@ OPTIONS = SimpleNamespace(only=[], configs=[], workloads=[], rounds=3, seconds=5
 
 
 def measurement(key, **figures):
-    return {**dict(zip(results.KEY, key, strict=True)), **figures}
+    return {**dict(zip(results.KEY, key, strict=True)), **figures, "run": {}}
 
 
 def everything(**changes):
@@ -29,11 +29,11 @@ def everything(**changes):
 
 
 def test_the_plan_measures_all_that_targets_need():
-    assert [verdict for _, value, verdict in targets.judge(everything()) if value is None] == []
+    assert [verdict for _, value, verdict, _ in targets.judge(everything()) if value is None] == []
 
 
 def test_equal_figures_are_the_ratio_one():
-    values = {target.name: value for target, value, _ in targets.judge(everything())}
+    values = {target.name: value for target, value, *_ in targets.judge(everything())}
     wan = values.pop("WAN sync latency / (RTT + one log write)")
     assert set(values.values()) == {1} and wan == pytest.approx(1 / 3)
 
@@ -47,7 +47,7 @@ def test_a_target_is_met_at_its_bound_and_missed_beyond(least, met, missed):
 @pytest.mark.parametrize("field, other", [("config", "x"), ("device", "ssd"), ("link", "wan10"), ("kind", "steady"),
                                           ("workload", "x")])
 def test_a_figure_of_something_else_is_none(field, other):
-    key = dict(zip(results.KEY, ("raw", "plain", "plain", "seq1m", "burst"), strict=True))
+    key = measurement(("raw", "plain", "plain", "seq1m", "burst"))
     assert targets.Figures([{**key, "iops": 7}]).get("iops", "raw", "seq1m") == 7
     with pytest.raises(targets.Missing):
         targets.Figures([{**key, field: other, "iops": 7}]).get("iops", "raw", "seq1m")
@@ -55,14 +55,14 @@ def test_a_figure_of_something_else_is_none(field, other):
 
 def test_a_configuration_that_did_nothing_is_not_measured():
     verdicts = targets.judge(everything(iops=0))
-    assert sum("NOT MEASURED" in verdict for _, _, verdict in verdicts) > 10
+    assert sum("NOT MEASURED" in verdict for _, _, verdict, _ in verdicts) > 10
 
 
 def run_check(monkeypatch, tmp_path, measurements):
     written = results.Results({"commit": "c"}, tmp_path / "results.json")
     for one in measurements:
         written.add(tuple(one[name] for name in results.KEY),
-                    {name: value for name, value in one.items() if name not in results.KEY})
+                    {name: value for name, value in one.items() if name not in (*results.KEY, "run")})
     written.write()
     monkeypatch.setattr(check.results, "FILE", tmp_path / "results.json")
     monkeypatch.setattr(check.instructions, "FILE", tmp_path / "none.json")
@@ -94,8 +94,26 @@ def test_figures_are_medians_and_the_rounds_are_kept(tmp_path):
         written.add(("raw", "plain", "plain", "seq1m", "burst"),
                     {"iops": iops, "mb": 10, "cpu_s": cpu, "peer_cpu_s": 0})
     written.write()
-    (one,) = results.read(path)["measurements"]
+    (one,) = results.read(path)
     assert (one["iops"], one["cpu_ms_per_mb"], len(one["rounds"])) == (7, 200, 3)
+
+
+def test_a_run_replaces_what_it_measures_and_leaves_the_rest(tmp_path):
+    path = tmp_path / "r.json"
+    for commit, configs in (("old", ("raw", "linear")), ("new", ("raw",))):
+        written = results.Results({"commit": commit}, path)
+        for config in configs:
+            written.add((config, "plain", "plain", "seq1m", "burst"), {"iops": 1})
+        written.write()
+    assert {one["config"]: one["run"]["commit"] for one in results.read(path)} == {"linear": "old", "raw": "new"}
+
+
+def test_figures_of_two_runs_make_no_ratio(monkeypatch):
+    monkeypatch.setattr(targets, "TARGETS", targets.TARGETS[:1])
+    mixed = everything()
+    next(one for one in mixed if one["config"] == "raw" and one["workload"] == "rand4k-qd1")["run"] = {"commit": "other"}
+    ((_, value, verdict, run),) = targets.judge(mixed)
+    assert value is None and "another run" in verdict and run is None
 
 
 def test_every_round_has_all_configurations_and_another_first():
