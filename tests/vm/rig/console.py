@@ -4,7 +4,7 @@ import re
 COMPLAINT = re.compile(
     r"\bOops\b|\bBUG\b|\bWARNING:|hung task|INFO: task .* blocked|INFO: possible|possible circular|"
     r"possible recursive|suspicious RCU|general protection|UBSAN|KASAN|KCSAN|KFENCE|refcount_t|"
-    r"Call Trace|Kernel panic|unable to handle|stall(s|ed) (on|CPU)|double free|kmemleak: \d+ new|"
+    r"Call Trace|Kernel panic|unable to handle|stall(s|ed)? (on|CPU)|double free|kmemleak: \d+ new|"
     r"inconsistent lock state|sleeping function called|scheduling while atomic")
 LINES_AFTER = 120
 HEAD_LINES = 8          # of a trace, before it says so
