@@ -25,7 +25,7 @@
  */
 #include "lvr.h"
 
-#define BATCH_MAX_CHUNKS	512
+#define BATCH_MAX_CHUNKS	4096
 #define BATCH_MAX_IN_FLIGHT	64
 
 struct lvr_destage {

@@ -221,6 +221,7 @@ static void init_fields(struct lvr_group *g)
 	bio_list_init(&g->deferred);
 	init_waitqueue_head(&g->worker_wait);
 	init_waitqueue_head(&g->worker_idle);
+	g->retry_jiffies = jiffies;
 	INIT_WORK(&g->defer_work, lvr_volume_defer_work);
 	INIT_WORK(&g->commit_work, lvr_log_commit_work);
 	INIT_DELAYED_WORK(&g->flush_work, lvr_log_flush_work);

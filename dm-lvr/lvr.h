@@ -453,7 +453,11 @@ struct lvr_group {
 	bool primary_at_start;		/* superblock said so */
 	unsigned long checkpoint_jiffies;
 	bool sync_moved;		/* a full sync has come further since the last checkpoint */
-	unsigned long destage_age_jiffies;	/* since when something waits for company; 0 nothing */
+	unsigned long retry_jiffies;	/* when what refuses is tried again; counts while something does */
+	bool destage_waits;		/* something waits for company; worker */
+	unsigned long destage_since_jiffies;	/* since then */
+	unsigned long destage_came_jiffies;	/* the last came then */
+	u64 destage_head_off;			/* and made this the head */
 
 	struct lvr_link *link;		/* NULL: no peer configured */
 };

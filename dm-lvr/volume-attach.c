@@ -30,6 +30,7 @@ int lvr_volume_attach(struct lvr_volume *v, struct dm_target *ti, struct dm_dev 
 	up_write(&v->origin_lock);
 	v->ti = ti;
 	v->failed = false;
+	g->retry_jiffies = jiffies;
 	lvr_worker_release(g);
 	complete = ++g->attached == g->volumes;
 	if (complete && READ_ONCE(g->state) == LVR_GROUP_WAITING)

@@ -9,7 +9,15 @@
 
 #include "lvr.h"
 
-#define DESTAGE_AGE_MS		200	/* a record waits at most this for company */
+/*
+ * A record waits for company before it is destaged: what is written again
+ * meanwhile goes to the origin once, the rest in order of the sectors, and
+ * neither takes time from who is writing. It waits while more comes, not for
+ * longer than DESTAGE_AGE_MS, which is what a demotion or a recovery has more
+ * to do for it.
+ */
+#define DESTAGE_IDLE_MS		200
+#define DESTAGE_AGE_MS		2000
 #define CHECKPOINT_MS		1000
 #define RETRY_MS		1000
 
@@ -114,28 +122,47 @@ static void replayed(struct lvr_group *g)
 		lvr_link_rehandshake(g);
 }
 
-/* one round; how long to sleep at most before the next, in jiffies */
-static long worker_round(struct lvr_group *g, struct lvr_destage *d)
+/* may what is there still get company? Asked again within DESTAGE_IDLE_MS */
+static bool waits_for_company(struct lvr_group *g)
 {
-	bool moved = false, flush_failed = false, urgent;
+	u64 head_off = READ_ONCE(g->log.head.off);
 
-	if (!lvr_destage_allowed(g))
-		return HZ;
-	urgent = test_bit(LVR_WORKER_PRESSURE, &g->worker_flags) ||
-		 test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || ring_pressed(g) ||
-		 (READ_ONCE(g->state) != LVR_GROUP_ACTIVE && READ_ONCE(g->state) != LVR_GROUP_STANDBY);
+	if (!g->destage_waits) {
+		g->destage_since_jiffies = jiffies;
+		g->destage_head_off = 0;
+	}
+	if (g->destage_head_off != head_off) {
+		g->destage_head_off = head_off;
+		g->destage_came_jiffies = jiffies;
+	}
+	return time_before(jiffies, g->destage_came_jiffies + msecs_to_jiffies(DESTAGE_IDLE_MS)) &&
+	       time_before(jiffies, g->destage_since_jiffies + msecs_to_jiffies(DESTAGE_AGE_MS));
+}
+
+/* an origin or the log refuses, or a volume is suspended: only time or a new origin helps */
+static bool stuck(struct lvr_group *g)
+{
+	return any_failed(g) || READ_ONCE(g->destage_blocked);
+}
+
+static bool is_urgent(struct lvr_group *g)
+{
+	return test_bit(LVR_WORKER_PRESSURE, &g->worker_flags) ||
+	       test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || ring_pressed(g) ||
+	       (READ_ONCE(g->state) != LVR_GROUP_ACTIVE && READ_ONCE(g->state) != LVR_GROUP_STANDBY);
+}
+
+/* destage and checkpoint as far as they are due; how long to sleep at most before the next time, in jiffies */
+static long go_on(struct lvr_group *g, struct lvr_destage *d)
+{
+	bool moved = false, flush_failed = false, waits = false;
+
 	if (any_lost(g))
 		moved = lvr_destage_again(d);
 	if (lvr_destage_behind(g)) {
-		if (!urgent && !g->destage_age_jiffies) {
-			g->destage_age_jiffies = jiffies | 1;
-			return msecs_to_jiffies(DESTAGE_AGE_MS);
-		}
-		if (!urgent && time_before(jiffies, g->destage_age_jiffies +
-					   msecs_to_jiffies(DESTAGE_AGE_MS)))
-			return msecs_to_jiffies(DESTAGE_AGE_MS) / 2 + 1;
-		g->destage_age_jiffies = 0;
-		moved |= lvr_destage_batch(d);
+		waits = !is_urgent(g) && waits_for_company(g);
+		g->destage_waits = waits;
+		moved |= !waits && lvr_destage_batch(d);
 	} else {
 		clear_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
 		if (READ_ONCE(g->state) == LVR_GROUP_REPLAYING)
@@ -146,11 +173,28 @@ static long worker_round(struct lvr_group *g, struct lvr_destage *d)
 		clear_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags);
 		moved = true;
 	}
-	detach_peer(g);
-	wake_up_all(&g->worker_idle);
 	if (moved && !flush_failed)
 		return 0;
-	return any_failed(g) ? msecs_to_jiffies(RETRY_MS) : msecs_to_jiffies(CHECKPOINT_MS);
+	if (waits)
+		return msecs_to_jiffies(DESTAGE_IDLE_MS) / 2 + 1;
+	if (!stuck(g))
+		return msecs_to_jiffies(CHECKPOINT_MS);
+	WRITE_ONCE(g->retry_jiffies, jiffies + msecs_to_jiffies(RETRY_MS));
+	return msecs_to_jiffies(RETRY_MS);
+}
+
+/* one round; how long to sleep at most before the next, in jiffies */
+static long worker_round(struct lvr_group *g, struct lvr_destage *d)
+{
+	long sleep, until_retry = READ_ONCE(g->retry_jiffies) - jiffies;
+
+	if (!lvr_destage_allowed(g))
+		return HZ;
+	/* who waits for room is woken by a failed batch, and kicks again: that must not turn in a circle */
+	sleep = stuck(g) && until_retry > 0 ? until_retry : go_on(g, d);
+	detach_peer(g);
+	wake_up_all(&g->worker_idle);
+	return sleep;
 }
 
 static bool begin_round(struct lvr_group *g)
@@ -315,6 +359,7 @@ int lvr_worker_drain(struct lvr_group *g)
 	set_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags);
 	/* by a volume that may be back by now: the next batch says */
 	WRITE_ONCE(g->destage_blocked, false);
+	WRITE_ONCE(g->retry_jiffies, jiffies);
 	lvr_worker_kick(g);
 	/* a target of its own: under load the limit itself runs ahead */
 	target_seq = min(head.seq, lvr_destage_goal_seq(g));

@@ -1,5 +1,6 @@
-"""What a write costs, in instructions of the guests: these do not depend on the machine's speed, or hardly."""
-from pair import Pair
+"""What a write costs: in instructions of the guests, which do not depend on the machine's speed, or hardly; and in
+writes to the volumes."""
+from pair import Load, Pair
 from rig.counter import Counter
 
 SHORT, LONG = 128, 1024     # writes; the difference is free of what a run costs by itself
@@ -48,3 +49,18 @@ def test_instructions_of_a_write(lab):
             return
     raise AssertionError(f"instructions on primary and secondary: {rounds}; at most {PRIMARY_MAX}, "
                          f"{SECONDARY_MAX} wanted")
+
+
+def test_a_block_that_is_written_often_goes_to_its_volume_seldom(lab):
+    """Records wait for company on both nodes: what is written again meanwhile is absorbed."""
+    pair = Pair(lab, volumes=1, volatile=False).up()
+    before = [pair.status(node) for node in pair.nodes]
+    load = Load(pair, pair.a, blocks=8)
+    load.run_until(3000)
+    load.stop()
+    load.check(pair.a, load.done)
+    pair.assert_equal()
+    after = [pair.status(node) for node in pair.nodes]
+    written = after[0]["write_bytes"] - before[0]["write_bytes"]
+    for was, now in zip(before, after, strict=True):
+        assert 0 < now["destaged_bytes"] - was["destaged_bytes"] <= written // 20, (written, was, now)

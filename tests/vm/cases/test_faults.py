@@ -1,6 +1,6 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
 from kit import assert_same_bytes, at_least, origin, refused, settle, stop_incomplete
-from pair import Load
+from pair import SLOW, Load
 from soft import SoftPair
 
 
@@ -87,7 +87,7 @@ def test_origin_loses_what_it_did_not_flush(lab):
 def test_origin_fails_for_a_while_under_load(lab):
     """On either node, while the oracle writes to the other two volumes."""
     pair = SoftPair(lab, volumes=3).up()
-    load = Load(pair, pair.a, devices=f"{pair.device('v0')} {pair.device('v1')}")
+    load = Load(pair, pair.a, devices=f"{pair.device('v0')} {pair.device('v1')}", per_second=SLOW)
     for node in pair.nodes:
         load.run_until(60)
         pair.swap(node, "v2", "error")
@@ -96,6 +96,30 @@ def test_origin_fails_for_a_while_under_load(lab):
         load.run_until(60)
         pair.swap(node, "v2", "linear")
         lab.wait(lambda node=node: pair.volume_origin(node, "v2") == "ok", what="the origin to be back")
+    load.run_until(60)
+    load.stop()
+    load.check(pair.a, load.done)
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def uptime_s(node):
+    return float(node.run("cat /proc/uptime").out.split()[0])
+
+
+def test_a_failing_origin_is_tried_quietly(lab):
+    """Once a second, also while writers that wait for room ask for it all the time."""
+    pair = SoftPair(lab).up()
+    load = Load(pair, pair.a, devices=pair.device("v0"))
+    load.run_until(60)
+    pair.swap(pair.a, "v1", "error")
+    pair.a.run(write(pair, "v1", "a"))
+    pair.wait(pair.a, deferred=at_least(1), errors=at_least(1))
+    began, errors = uptime_s(pair.a), pair.status(pair.a)["errors"]
+    lab.wait(lambda: uptime_s(pair.a) > began + 5, what="some seconds to pass")
+    tries, seconds = pair.status(pair.a)["errors"] - errors, uptime_s(pair.a) - began
+    assert 1 <= tries <= seconds + 1, (tries, seconds)
+    pair.swap(pair.a, "v1", "linear")
     load.run_until(60)
     load.stop()
     load.check(pair.a, load.done)
