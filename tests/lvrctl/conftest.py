@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import subprocess
 import textwrap
@@ -14,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 TOOLS = TOP / "build/lvrctl/test"
 LOG_ID = "1122334455667788"
+SILENT_SECONDS = 20     # a terminal that says nothing for so long will not any more
 
 CONF = """\
 [group]
@@ -81,6 +83,8 @@ class Terminal:
 
     def read(self):
         """Until the next words come, or the command has ended; all that was said so far."""
+        ready, _, _ = select.select([self.ours], [], [], SILENT_SECONDS)
+        assert ready, f"nothing for {SILENT_SECONDS} s, after {self.said!r}"
         try:
             self.said += os.read(self.ours, 4096).decode()
         except OSError:         # EIO: nobody writes any more
