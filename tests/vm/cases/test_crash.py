@@ -22,6 +22,8 @@ def test_primary_alone_recovers(lab, seed):
     pair.a.run("lvrctl promote g0")
     load = Load(pair, pair.a, seed=seed)
     load.run_until(300)
+    pair.wait(pair.a, destaged=at_least(100))
+    load.run_until(100)
     pair.a.power_cut(seed)
     promised = load.flushed
     assert promised > 0

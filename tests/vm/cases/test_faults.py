@@ -168,6 +168,58 @@ def part_log(pair, node, *held):
         dmsetup resume below-log""")
 
 
+def test_a_flush_promises_what_was_written_before_it(lab):
+    """An fsync waits for a flush of the log that began behind it. What was under way when a flush began is not
+    durable by it."""
+    pair = SoftPair(lab).up()
+    a = pair.a
+    settle(pair)
+    pair.wait(a, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    part_log(pair, a, "flushes")
+    unflushed = write(pair, "v1", "a").replace(",fsync", "")
+    a.run(unflushed)
+    lab.wait(lambda: under_way(a, "below-log") == 1, what="a flush of the log")
+    promise = a.spawn(f"{unflushed} && echo written && "
+                      f"dd if=/dev/null of={pair.device('v1')} conv=notrunc,fsync 2>/dev/null")
+    lab.wait(lambda: "written" in promise.out, what="the write behind it")
+    a.run("\n".join([unflushed] * 5))
+    assert promise.poll() is None
+    written = pair.status(a)["head"]
+    a.run("dmsetup suspend --noflush --nolockfs log-writes")
+    late = a.spawn(write(pair, "v0", "b").replace(",fsync", ""))
+    pair.wait(a, head=at_least(written + 1))
+    a.run("dmsetup resume log-flushes")
+    promise.wait(timeout=60)
+    status = pair.wait(a, durable=at_least(written))
+    assert status["durable"] == written < status["head"] and late.poll() is None, status
+    a.run("dmsetup resume log-writes")
+    late.wait(timeout=60)
+    pair.swap(a, "log", "linear")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_destage_waits_for_the_flush_of_the_log(lab):
+    """What the log might lose is on no origin."""
+    pair = SoftPair(lab).up()
+    load = Load(pair, pair.a, per_second=SLOW)
+    load.run_until(60)
+    pair.swap(pair.a, "log", "delay")
+    seen = set()
+
+    def moved():
+        status = pair.status(pair.a)
+        assert status["destaged"] <= status["durable"], status
+        seen.add(status["destaged"])
+        return len(seen) > 4
+    lab.wait(moved, what="destage behind slow flushes")
+    pair.swap(pair.a, "log", "linear")
+    load.stop()
+    load.check(pair.a, load.done)
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 def test_log_device_fails_twice(lab):
     """A write to the log and a flush are under way when the group goes, and both fail, one after the
     other: the last error ends the waiting, not only the first."""
