@@ -41,12 +41,16 @@ static bool any_failed(struct lvr_group *g)
 	return any_lost(g) || READ_ONCE(g->log_unreadable);
 }
 
-static bool ring_pressed(struct lvr_group *g)
+/*
+ * Is so much not destaged that room may become scarce: in the ring, or in
+ * memory, of which a small record takes twice what it takes of the ring.
+ * What is only kept for the sender gives way, and does not count.
+ */
+static bool is_pressed(struct lvr_group *g)
 {
-	struct lvr_log *log = &g->log;
+	u64 waits_bytes = g->log.head.off - g->log.destaged.off;
 
-	return log->head.off - log->tail.off > log->ring.bytes / 2 ||
-	       g->stage.free_pages < g->stage.pages / 2;
+	return waits_bytes > g->log.ring.bytes / 2 || waits_bytes > g->stage.pages * PAGE_SIZE * 3 / 8;
 }
 
 static bool checkpoint_due(struct lvr_group *g)
@@ -148,7 +152,7 @@ static bool stuck(struct lvr_group *g)
 static bool is_urgent(struct lvr_group *g)
 {
 	return test_bit(LVR_WORKER_PRESSURE, &g->worker_flags) ||
-	       test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || ring_pressed(g) ||
+	       test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || is_pressed(g) ||
 	       (READ_ONCE(g->state) != LVR_GROUP_ACTIVE && READ_ONCE(g->state) != LVR_GROUP_STANDBY);
 }
 

@@ -78,7 +78,7 @@ def per_write(config, nodes, depth, pause):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--config", default="lvr-async", choices=instructions.COMPARED)
+    parser.add_argument("--config", default="lvr-async", choices=configs.CONFIGS)
     parser.add_argument("--depth", type=int, default=1)
     parser.add_argument("--lines", type=int, default=60)
     options = parser.parse_args()
