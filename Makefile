@@ -131,6 +131,7 @@ test-kernels: $(BUILD)/.setup
 CASES   := $(addprefix tests/vm/cases/,test_starved.py test_lifecycle.py test_link.py test_takeover.py \
 	   test_targets.py test_faults.py test_roles.py test_full.py test_crash.py test_peer.py)
 MINUTES := 40
+test-debug test-debug-smp: MINUTES := 60
 test-debug: debug_kernel := 6.1-um
 test-debug-smp: debug_kernel := 6.1-debug
 test-debug test-debug-smp: $(BUILD)/.setup
