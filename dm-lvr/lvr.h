@@ -91,6 +91,7 @@ void lvr_stage_exit(struct lvr_stage *stage);
 /* all or nothing; NULL when not enough is free; never sleeps */
 struct lvr_rec *lvr_stage_take_rec(struct lvr_stage *stage, u32 pages);
 void lvr_stage_give_rec(struct lvr_stage *stage, struct lvr_rec *rec);
+u64 lvr_rec_hash(const struct lvr_rec *rec);
 struct lvr_chunk *lvr_stage_take_chunk(struct lvr_stage *stage);	/* with its head page */
 void lvr_stage_give_chunk(struct lvr_stage *stage, struct lvr_chunk *chunk);	/* and its records */
 

@@ -142,8 +142,8 @@ static int check_payload(const void *head, const void *payload, const struct lvr
 	for (i = 0; i < info->records; i++) {
 		lvr_chunk_record(head, i, &rec);
 		bytes = lvr_record_payload_bytes(&rec);
-		if (bytes && lvr_crc32c(LVR_CRC_SEED, payload, bytes) != rec.data_crc) {
-			lvr_err_set(err, "payload of record %u does not match its crc", i);
+		if (bytes && lvr_xxh64(payload, bytes, 0) != rec.data_hash) {
+			lvr_err_set(err, "payload of record %u does not match its hash", i);
 			return -EUCLEAN;
 		}
 		payload += bytes;

@@ -8,7 +8,7 @@
  *   2. chunk head: bounds first, then all of it          core/chunk.c
  *   3. its place: group, position, generation, chain, kind of stream
  *   4. each record: the volume is there, the range lies in it
- *   5. each payload, into staged pages, against the record's crc
+ *   5. each payload, into staged pages, against the record's hash
  *   6. a new generation is written down durably (I6)
  *   7. appended
  * A cut before 7 leaves nothing (6: a generation without records, which the
@@ -214,9 +214,9 @@ static int check_range(struct lvr_group *g, const struct lvr_record *r, struct l
 
 static int recv_payload(struct lvr_link *link, struct lvr_rec *rec, u32 index, struct lvr_err *err)
 {
-	u32 bytes = lvr_record_payload_bytes(&rec->desc), left, now, bvecs = 0, i;
+	u32 bytes = lvr_record_payload_bytes(&rec->desc), left, now, bvecs = 0;
 	struct lvr_page *page = rec->pages;
-	u32 crc = LVR_CRC_SEED;
+	u64 hash;
 	int ret;
 
 	for (left = bytes; left && bvecs < ARRAY_SIZE(link->rx_bvec); left -= now) {
@@ -227,11 +227,11 @@ static int recv_payload(struct lvr_link *link, struct lvr_rec *rec, u32 index, s
 	ret = lvr_conn_recv_bvec(link->conn, link->rx_bvec, bvecs, bytes, err);
 	if (ret)
 		return ret;
-	for (i = 0; i < bvecs; i++)
-		crc = lvr_crc32c(crc, page_address(link->rx_bvec[i].bv_page), link->rx_bvec[i].bv_len);
-	if (crc == rec->desc.data_crc)
+	hash = lvr_rec_hash(rec);
+	if (hash == rec->desc.data_hash)
 		return 0;
-	lvr_err_set(err, "record %u has payload crc %08x, says %08x", index, crc, rec->desc.data_crc);
+	lvr_err_set(err, "record %u has payload hash %016llx, says %016llx", index, hash,
+		    rec->desc.data_hash);
 	return -EINVAL;
 }
 

@@ -48,8 +48,8 @@ static int scan_chunk(struct lvr_group *g, struct lvr_scan *scan, u64 limit_off)
 		bytes = lvr_record_payload_bytes(&rec);
 		if (!bytes)
 			continue;
-		ret = lvr_scan_record_crc(scan, extent + LVR_ENVELOPE_BYTES, i,
-					  lvr_crc32c(LVR_CRC_SEED, payload, bytes));
+		ret = lvr_scan_record_hash(scan, extent + LVR_ENVELOPE_BYTES, i,
+					  lvr_xxh64(payload, bytes, 0));
 		if (ret)
 			return ret;
 		payload += bytes;

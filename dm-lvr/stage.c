@@ -149,6 +149,31 @@ void lvr_stage_give_rec(struct lvr_stage *stage, struct lvr_rec *rec)
 }
 
 /**
+ * lvr_rec_hash() - the hash of a record's payload, as its descriptor has it
+ * @rec: with its pages; its length is that of @rec->desc
+ *
+ * Context: any, does not sleep.
+ * Return: XXH64 with seed 0, 0 without payload.
+ */
+u64 lvr_rec_hash(const struct lvr_rec *rec)
+{
+	u32 left = lvr_record_payload_bytes(&rec->desc), now;
+	const struct lvr_page *page = rec->pages;
+	lvr_xxh64_state hash;
+
+	if (!left)
+		return 0;
+	if (left <= PAGE_SIZE)
+		return lvr_xxh64(page_address(page->page), left, 0);
+	lvr_xxh64_reset(&hash, 0);
+	for (; left; left -= now, page = page->next) {
+		now = min_t(u32, left, PAGE_SIZE);
+		lvr_xxh64_update(&hash, page_address(page->page), now);
+	}
+	return lvr_xxh64_digest(&hash);
+}
+
+/**
  * lvr_stage_take_chunk() - an empty chunk with its head page
  * @stage: where from
  *

@@ -251,16 +251,18 @@ struct batch {
 
 static void add_payload(struct lvr_sync_source *s, struct batch *b, struct lvr_record *rec)
 {
-	u32 left = rec->len_sect << LVR_SECTOR_SHIFT, now, crc = LVR_CRC_SEED;
+	u32 left = rec->len_sect << LVR_SECTOR_SHIFT, now;
+	lvr_xxh64_state hash;
 
+	lvr_xxh64_reset(&hash, 0);
 	for (; left; left -= now) {
 		now = min_t(u32, left, PAGE_SIZE);
 		bvec_set_page(&s->bvec[b->bvecs], s->page[b->bvecs], now, 0);
-		crc = lvr_crc32c(crc, page_address(s->page[b->bvecs]), now);
+		lvr_xxh64_update(&hash, page_address(s->page[b->bvecs]), now);
 		b->payload_bytes += now;
 		b->bvecs++;
 	}
-	rec->data_crc = crc;
+	rec->data_hash = lvr_xxh64_digest(&hash);
 }
 
 /* read on from the cursor: zeroes, then at most one block that is not */

@@ -114,8 +114,8 @@ static u8 record_type_of(struct bio *bio)
 static void copy_in(struct lvr_rec *rec, struct bio *bio)
 {
 	struct lvr_page *page = rec->pages;
-	u32 crc = LVR_CRC_SEED, at = 0;
 	struct bvec_iter iter;
+	u32 at = 0;
 	struct bio_vec bv;
 
 	bio_for_each_segment(bv, bio, iter) {
@@ -126,8 +126,6 @@ static void copy_in(struct lvr_rec *rec, struct bio *bio)
 			u32 now = min_t(u32, left, PAGE_SIZE - at);
 
 			memcpy(page_address(page->page) + at, src, now);
-			/* of the copy: the original may change meanwhile */
-			crc = lvr_crc32c(crc, page_address(page->page) + at, now);
 			src += now;
 			left -= now;
 			at += now;
@@ -138,7 +136,8 @@ static void copy_in(struct lvr_rec *rec, struct bio *bio)
 		}
 		kunmap_local(from);
 	}
-	rec->desc.data_crc = crc;
+	/* of the copy: the original may change meanwhile */
+	rec->desc.data_hash = lvr_rec_hash(rec);
 }
 
 static enum lvr_admit try_write(struct lvr_volume *v, struct bio *bio)

@@ -188,7 +188,7 @@ static int walk_payload(const struct log *log, struct lvr_scan *scan, u8 *extent
 		bytes = lvr_record_payload_bytes(&record);
 		if (!bytes)
 			continue;
-		if (lvr_scan_record_crc(scan, head, i, lvr_crc32c(LVR_CRC_SEED, extent + at, bytes)))
+		if (lvr_scan_record_hash(scan, head, i, lvr_xxh64(extent + at, bytes, 0)))
 			return WALK_END;
 		at += bytes;
 	}

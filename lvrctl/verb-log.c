@@ -339,7 +339,7 @@ static struct json_object *record_json(const struct lvr_record *r)
 	out_number(object, "len_sect", r->len_sect);
 	out_flag(object, "fua", r->flags & LVR_REC_F_FUA);
 	if (lvr_record_type_has_payload(r->type))
-		out_number(object, "data_crc", r->data_crc);
+		out_hex(object, "data_hash", r->data_hash);
 	return object;
 }
 

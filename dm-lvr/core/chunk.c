@@ -96,8 +96,7 @@ void lvr_record_encode(struct lvr_record_desc *to, const struct lvr_record *from
 	to->len_sect = cpu_to_le32(from->len_sect);
 	to->start_sect = cpu_to_le64(from->start_sect);
 	to->arg = cpu_to_le64(from->arg);
-	to->data_crc = cpu_to_le32(from->data_crc);
-	to->reserved = 0;
+	to->data_hash = cpu_to_le64(from->data_hash);
 }
 
 /**
@@ -115,7 +114,7 @@ void lvr_record_decode(struct lvr_record *to, const struct lvr_record_desc *from
 	to->len_sect = le32_to_cpu(from->len_sect);
 	to->start_sect = le64_to_cpu(from->start_sect);
 	to->arg = le64_to_cpu(from->arg);
-	to->data_crc = le32_to_cpu(from->data_crc);
+	to->data_hash = le64_to_cpu(from->data_hash);
 }
 
 static const struct lvr_record_desc *descriptor(const void *head, u32 i)
@@ -366,10 +365,6 @@ static int check_record(const struct lvr_record_desc *desc, u32 i,
 			    lvr_record_type_name(r.type), r.flags);
 		return -EINVAL;
 	}
-	if (desc->reserved) {
-		lvr_err_set(err, "record %u has a reserved field that is not zero", i);
-		return -EINVAL;
-	}
 	if (begins != (r.type == LVR_REC_GENERATION)) {
 		lvr_err_set(err, "record %u is of type %s, chunk flags are %#x: only the first record of a generation's first chunk begins it",
 			    i, lvr_record_type_name(r.type), info->flags);
@@ -383,8 +378,8 @@ static int check_record(const struct lvr_record_desc *desc, u32 i,
 	if (ret)
 		return ret;
 
-	if (!lvr_record_type_has_payload(r.type) && r.data_crc) {
-		lvr_err_set(err, "record %u (%s) has a payload crc without payload", i,
+	if (!lvr_record_type_has_payload(r.type) && r.data_hash) {
+		lvr_err_set(err, "record %u (%s) has a payload hash without payload", i,
 			    lvr_record_type_name(r.type));
 		return -EINVAL;
 	}

@@ -14,7 +14,7 @@ struct lvr_record {
 	u32 len_sect;
 	u64 start_sect;
 	u64 arg;
-	u32 data_crc;
+	u64 data_hash;
 };
 
 struct lvr_chunk_info {

@@ -39,7 +39,7 @@ AT(lvr_record_desc, volume, 2);
 AT(lvr_record_desc, len_sect, 4);
 AT(lvr_record_desc, start_sect, 8);
 AT(lvr_record_desc, arg, 16);
-AT(lvr_record_desc, data_crc, 24);
+AT(lvr_record_desc, data_hash, 24);
 
 /* disk.h */
 SIZE(lvr_disk_envelope, 64);

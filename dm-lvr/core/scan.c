@@ -244,17 +244,17 @@ int lvr_scan_head(struct lvr_scan *scan, const void *extent, u32 bytes, u32 *nee
 }
 
 /**
- * lvr_scan_record_crc - judge the payload of one record
+ * lvr_scan_record_hash - judge the payload of one record
  * @scan: the scan, after lvr_scan_head() returned 0
  * @head: the chunk's head
  * @record: which, below scan->chunk.records
- * @crc: crc32c(~0) over its payload as read
+ * @hash: lvr_xxh64() of its payload as read, seed 0
  *
  * Any context, does not sleep.
  *
  * Return: 0, or -ENODATA: the scan has ended.
  */
-int lvr_scan_record_crc(struct lvr_scan *scan, const void *head, u32 record, u32 crc)
+int lvr_scan_record_hash(struct lvr_scan *scan, const void *head, u32 record, u64 hash)
 {
 	struct lvr_record r;
 
@@ -264,9 +264,9 @@ int lvr_scan_record_crc(struct lvr_scan *scan, const void *head, u32 record, u32
 		return end_scan(scan, LVR_SCAN_TORN);
 	}
 	lvr_chunk_record(head, record, &r);
-	if (crc != r.data_crc) {
-		lvr_err_set(&scan->why, "payload of record %u has crc %08x, the head says %08x",
-			    record, crc, r.data_crc);
+	if (hash != r.data_hash) {
+		lvr_err_set(&scan->why, "payload of record %u has hash %016llx, the head says %016llx",
+			    record, hash, r.data_hash);
 		return end_scan(scan, LVR_SCAN_TORN);
 	}
 	return 0;
@@ -274,7 +274,7 @@ int lvr_scan_record_crc(struct lvr_scan *scan, const void *head, u32 record, u32
 
 /**
  * lvr_scan_accept - the chunk at scan->pos is whole: go behind it
- * @scan: the scan, after lvr_scan_head() and every lvr_scan_record_crc()
+ * @scan: the scan, after lvr_scan_head() and every lvr_scan_record_hash()
  *	returned 0
  *
  * Any context, does not sleep.

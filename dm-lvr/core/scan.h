@@ -19,7 +19,7 @@
  *         read block_bytes at off scan.pos.off;
  *         lvr_scan_head() with those first bytes (up to LVR_ENVELOPE_BYTES + LVR_CHUNK_MAX_HEAD_BYTES
  *         if available; tells how many bytes it needs in *need_bytes with -EAGAIN);
- *         read the payload; lvr_scan_record_crc() for each record that has
+ *         read the payload; lvr_scan_record_hash() for each record that has
  *         one; lvr_scan_accept(); then the next chunk.
  */
 #ifndef LVR_CORE_SCAN_H
@@ -60,10 +60,10 @@ void lvr_scan_begin(struct lvr_scan *scan, const struct lvr_super *sb);
 int lvr_scan_head(struct lvr_scan *scan, const void *extent, u32 bytes, u32 *need_bytes);
 
 /*
- * The payload's crcs: call for each record with payload in order with the
- * crc computed over its bytes; after the last call lvr_scan_accept().
+ * The payload's hashes: call for each record with payload in order with the
+ * hash computed over its bytes; after the last call lvr_scan_accept().
  */
-int lvr_scan_record_crc(struct lvr_scan *scan, const void *head, u32 record, u32 crc);
+int lvr_scan_record_hash(struct lvr_scan *scan, const void *head, u32 record, u64 hash);
 /* the chunk is whole: advance */
 void lvr_scan_accept(struct lvr_scan *scan);
 /* true when there is nothing more to read; a whole lap sets LVR_SCAN_FULL */

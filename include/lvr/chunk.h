@@ -17,11 +17,11 @@
  *        (synchronisation), whose first_seq is the position it stands at.
  * chain: running hash over the chunks that carry seqs,
  *          chain = XXH64(head with crc = chain = 0, seed = chain before it)
- *        The head holds every record's payload crc, so the chain covers the
+ *        The head holds every record's payload hash, so the chain covers the
  *        payload. For the first chunk of a generation the seed is
  *        lvr_chain_start() of the chain before it.
  * crc:   crc32c(~0) of the head with crc = 0. Each record with payload has
- *        its own crc32c.
+ *        a hash of its own, of 64 bits as the chain.
  *
  * All integers are little endian. Reserved fields are zero and are checked.
  */
@@ -79,8 +79,7 @@ struct lvr_record_desc {
 	__le32 len_sect;	/* payload is len_sect * 512 bytes where the type has one */
 	__le64 start_sect;
 	__le64 arg;		/* control records; else 0 */
-	__le32 data_crc;	/* crc32c(~0) of the payload; 0 without */
-	__le32 reserved;
+	__le64 data_hash;	/* XXH64(payload, seed = 0); 0 without */
 };
 
 #endif

@@ -13,7 +13,7 @@
  * the slot that is not current, so a torn one leaves the one before.
  *
  * Map areas: one for each possible member and one stale map; place, size
- * and granularity stand in the superblock. Format 1 reserves them; a set
+ * and granularity stand in the superblock. They are reserved; a set
  * incompatible feature bit says that they are in use.
  *
  * Ring: chunks in node-local envelopes, each starting on a block of
@@ -31,7 +31,7 @@
 
 #define LVR_SUPER_MAGIC		0x31474f4c2d52564cull	/* "LVR-LOG1" */
 #define LVR_ENVELOPE_MAGIC	0x31564e452d52564cull	/* "LVR-ENV1" */
-#define LVR_FORMAT_VERSION	1
+#define LVR_FORMAT_VERSION	2
 
 /*
  * In every version: magic, version and crc lie where they lie here, and the

@@ -21,8 +21,8 @@
 #include "limits.h"
 
 #define LVR_FRAME_MAGIC		0x4652564cu	/* "LVRF" */
-#define LVR_PROTO_MIN		1
-#define LVR_PROTO_MAX		1
+#define LVR_PROTO_MIN		2
+#define LVR_PROTO_MAX		2
 #define LVR_WIRE_FEATURES	0ull	/* all offered; the intersection holds */
 #define LVR_WIRE_REQUIRED	0ull	/* without which we do not speak */
 
@@ -56,7 +56,7 @@ struct lvr_wire_frame {
 	__le64 head_seq;	/* of the sender's own log */
 	__le64 time_ms;		/* sender's wall clock, for display only */
 	__le32 payload_bytes;
-	__le32 payload_crc;	/* crc32c(~0); CHUNK: of the chunk head alone, the records have their own */
+	__le32 payload_crc;	/* crc32c(~0); CHUNK: of the chunk head alone, the records have hashes */
 	__le32 head_crc;	/* crc32c(~0) of this header with head_crc = 0 */
 	__le32 reserved;
 };

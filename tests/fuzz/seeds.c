@@ -32,7 +32,7 @@ static void seed_chunk(void)
 {
 	static u8 head[LVR_CHUNK_HEAD_BYTES + 2 * LVR_RECORD_DESC_BYTES] __attribute__((aligned(8)));
 	struct lvr_record_desc *desc = (void *)(head + LVR_CHUNK_HEAD_BYTES);
-	struct lvr_record record = { .type = LVR_REC_WRITE, .start_sect = 8, .len_sect = 8, .data_crc = 1 };
+	struct lvr_record record = { .type = LVR_REC_WRITE, .start_sect = 8, .len_sect = 8, .data_hash = 1 };
 	struct lvr_chunk_info info = {
 		.head_bytes = sizeof(head), .payload_bytes = 4096, .records = 2, .gen = 1, .first_seq = 5,
 		.group_id = 2, .time_ms = 3,

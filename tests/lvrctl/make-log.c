@@ -82,7 +82,7 @@ static void chunk_add(int fd, const struct lvr_ring *ring, const struct lvr_supe
 			r = (struct lvr_record){ .type = LVR_REC_GENERATION };
 		memset(extent + at, (u8)(pos->seq + i), lvr_record_payload_bytes(&r));
 		if (lvr_record_payload_bytes(&r))
-			r.data_crc = lvr_crc32c(LVR_CRC_SEED, extent + at, lvr_record_payload_bytes(&r));
+			r.data_hash = lvr_xxh64(extent + at, lvr_record_payload_bytes(&r), 0);
 		at += lvr_record_payload_bytes(&r);
 		info.payload_bytes += lvr_record_payload_bytes(&r);
 		lvr_record_encode((void *)(head + LVR_CHUNK_HEAD_BYTES + i * LVR_RECORD_DESC_BYTES), &r);

@@ -36,7 +36,7 @@ static void random_data_record(struct lvr_record *r, u64 *seed, u32 max_sect)
 	r->len_sect = 1 + random_below(seed, max_sect);
 	r->start_sect = random_below(seed, LVR_VOLUME_MAX_SECT - r->len_sect + 1);
 	if (lvr_record_type_has_payload(r->type))
-		r->data_crc = next_random(seed);
+		r->data_hash = next_random(seed);
 }
 
 /* kinds: 0 ordinary, 1 begins a generation, 2 synchronisation */
@@ -131,11 +131,12 @@ static void record_fields_go_where_they_belong(void **state)
 	const struct lvr_record r = {
 		.type = LVR_REC_WRITE, .flags = LVR_REC_F_FUA, .volume = 0x0102,
 		.len_sect = 0x03040506, .start_sect = 0x0708090a0b0c0d0eull,
-		.arg = 0x0f10111213141516ull, .data_crc = 0x1718191a,
+		.arg = 0x0f10111213141516ull, .data_hash = 0x18191a1b1c1d1e1full,
 	};
 	static const u8 expected[LVR_RECORD_DESC_BYTES] = {
 		1, 1, 2, 1, 6, 5, 4, 3, 0xe, 0xd, 0xc, 0xb, 0xa, 9, 8, 7,
-		0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x10, 0xf, 0x1a, 0x19, 0x18, 0x17, 0, 0, 0, 0,
+		0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x10, 0xf,
+		0x1f, 0x1e, 0x1d, 0x1c, 0x1b, 0x1a, 0x19, 0x18,
 	};
 	struct lvr_record_desc d;
 
@@ -243,7 +244,7 @@ static const struct field_case field_cases[] = {
 	{ "type 255", REC(0, type), 255 },
 	{ "only the first record", REC(0, type), LVR_REC_GENERATION },
 	{ "only the first record", REC(1, type), LVR_REC_GENERATION },
-	{ "payload crc", REC(0, type), LVR_REC_ZEROES },
+	{ "payload hash", REC(0, type), LVR_REC_ZEROES },
 	{ "names a range", REC(0, type), LVR_REC_MARKER },
 	{ "bytes of payload", REC(1, type), LVR_REC_WRITE },
 	{ "with a seq", REC(2, type), LVR_REC_SYNC_END },
@@ -267,10 +268,8 @@ static const struct field_case field_cases[] = {
 	{ "names a range", REC(2, start_sect), 1 },
 	{ "argument 3", REC(0, arg), 3 },
 	{ "argument 1", REC(1, arg), 1 },
-	{ "payload crc", REC(1, data_crc), 1 },
-	{ "payload crc", REC(2, data_crc), 1 },
-	{ "reserved", REC(0, reserved), 1 },
-	{ "reserved", REC(2, reserved), 1 },
+	{ "payload hash", REC(1, data_hash), 1 },
+	{ "payload hash", REC(2, data_hash), 1ull << 63 },
 };
 
 static void put(void *base, u32 at, u32 bytes, u64 value)
@@ -284,7 +283,7 @@ static void plain_chunk(union head *h, struct lvr_chunk_info *info)
 {
 	static const struct lvr_record records[] = {
 		{ .type = LVR_REC_WRITE, .volume = 3, .len_sect = 8, .start_sect = 64,
-		  .data_crc = 0x11223344 },
+		  .data_hash = 0x1122334455667788ull },
 		{ .type = LVR_REC_DISCARD, .volume = 4, .len_sect = 100, .start_sect = 8 },
 		{ .type = LVR_REC_MARKER, .arg = 9 },
 	};

@@ -167,7 +167,7 @@ static u32 append(struct ring *r, u32 records, u32 payload_sect, const struct tw
 			left -= rec.len_sect;
 			for (j = 0; j < rec.len_sect * 512; j++)
 				payload[j] = next_random(&r->seed);
-			rec.data_crc = lvr_crc32c(LVR_CRC_SEED, payload, rec.len_sect * 512);
+			rec.data_hash = lvr_xxh64(payload, rec.len_sect * 512, 0);
 			payload += rec.len_sect * 512;
 			info.payload_bytes += rec.len_sect * 512;
 		}
@@ -249,8 +249,8 @@ static u32 run_scan(struct ring *r, struct lvr_scan *scan)
 			if (!payload_bytes)
 				continue;
 			check(payload + payload_bytes <= extent + scan->envelope.extent_bytes, "payload");
-			ret = lvr_scan_record_crc(scan, extent + LVR_ENVELOPE_BYTES, i,
-						  lvr_crc32c(LVR_CRC_SEED, payload, payload_bytes));
+			ret = lvr_scan_record_hash(scan, extent + LVR_ENVELOPE_BYTES, i,
+						  lvr_xxh64(payload, payload_bytes, 0));
 			payload += payload_bytes;
 		}
 		if (ret)
@@ -855,7 +855,7 @@ static void it_asks_for_the_bytes_it_needs(void **state)
 	}
 }
 
-static void a_record_that_is_not_there_has_no_crc(void **state)
+static void a_record_that_is_not_there_has_no_hash(void **state)
 {
 	(void)state;
 	for_each_ring(r) {
@@ -867,7 +867,7 @@ static void a_record_that_is_not_there_has_no_crc(void **state)
 		copy_out(r, r->sb->tail.off, extent, 2048);
 		lvr_scan_begin(&scan, r->sb);
 		assert_int_equal(lvr_scan_head(&scan, extent, 2048, &need), 0);
-		assert_int_equal(lvr_scan_record_crc(&scan, extent + 64, 2, 0), -ENODATA);
+		assert_int_equal(lvr_scan_record_hash(&scan, extent + 64, 2, 0), -ENODATA);
 		assert_int_equal(scan.end, LVR_SCAN_TORN);
 	}
 }
@@ -939,7 +939,7 @@ int main(void)
 		cmocka_unit_test(synchronisation_chunks),
 		cmocka_unit_test(a_chunk_longer_than_what_is_left_of_the_lap),
 		cmocka_unit_test(it_asks_for_the_bytes_it_needs),
-		cmocka_unit_test(a_record_that_is_not_there_has_no_crc),
+		cmocka_unit_test(a_record_that_is_not_there_has_no_hash),
 		cmocka_unit_test(random_damage),
 		cmocka_unit_test(ends_have_names),
 	};

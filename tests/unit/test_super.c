@@ -348,12 +348,16 @@ static void what_is_not_understood_is_told_from_damage(void **state)
 	(void)state;
 	make_plain();
 	lvr_super_encode(slot, sb);
-	d->version = cpu_to_le32(2);
+	d->version = cpu_to_le32(LVR_FORMAT_VERSION + 1);
 	assert_int_equal(decode(DEVICE_SECT, &err), -EINVAL);
 	assert_says(&err, "crc");
 	reseal();
 	assert_int_equal(decode(DEVICE_SECT, &err), -EPROTONOSUPPORT);
-	assert_says(&err, "version 2");
+	assert_says(&err, "format version 3, known is 2");
+	d->version = cpu_to_le32(LVR_FORMAT_VERSION - 1);
+	reseal();
+	assert_int_equal(decode(DEVICE_SECT, &err), -EPROTONOSUPPORT);
+	assert_says(&err, "format version 1, known is 2");
 
 	lvr_super_encode(slot, sb);
 	d->feature_incompat = cpu_to_le64(0x10);

@@ -326,7 +326,7 @@ def test_superblocks(lab):
     log = "/dev/disk/rig/log"
     for words, change in [
             (("no LVR superblock",), None),
-            (("version 2", "1"), ("<I", 8, 2)),
+            (("version 1", "2"), ("<I", 8, 1)),
             (("feature", "80"), ("<Q", 32, 0x80)),        # incompatible
             (("feature", "40"), ("<Q", 24, 0x40)),        # read-only
     ]:
