@@ -125,7 +125,10 @@ static void copy_in(struct lvr_rec *rec, struct bio *bio)
 		while (left) {
 			u32 now = min_t(u32, left, PAGE_SIZE - at);
 
-			memcpy(page_address(page->page) + at, src, now);
+			if (now == PAGE_SIZE && PAGE_ALIGNED(src))
+				copy_page(page_address(page->page), src);
+			else
+				memcpy(page_address(page->page) + at, src, now);
 			src += now;
 			left -= now;
 			at += now;
