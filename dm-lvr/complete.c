@@ -217,7 +217,7 @@ static void flush_endio(struct bio *bio)
 		lvr_log_fail(g, "flush", status);
 	} else {
 		lvr_log_complete(g);
-		lvr_worker_kick(g);
+		lvr_worker_durable(g);
 		/* what was written while this one was under way has had its timer run out */
 		if (behind)
 			lvr_log_flush_soon(g, wanted);

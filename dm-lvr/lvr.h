@@ -541,6 +541,7 @@ void lvr_worker_stop(struct lvr_group *g);
 void lvr_worker_hold(struct lvr_group *g);
 void lvr_worker_release(struct lvr_group *g);
 void lvr_worker_kick(struct lvr_group *g);
+void lvr_worker_durable(struct lvr_group *g);
 /* wait until everything below the destage limit is on the volumes; may sleep; -EIO if it cannot be */
 int lvr_worker_drain(struct lvr_group *g);
 /* retry deferred bios */

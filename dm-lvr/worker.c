@@ -159,15 +159,18 @@ static bool is_urgent(struct lvr_group *g)
 /* destage and checkpoint as far as they are due; how long to sleep at most before the next time, in jiffies */
 static long go_on(struct lvr_group *g, struct lvr_destage *d)
 {
-	bool moved = false, flush_failed = false, waits = false;
+	bool moved = false, flush_failed = false, behind, waits, waited = g->destage_waits;
 
 	if (any_lost(g))
 		moved = lvr_destage_again(d);
-	if (lvr_destage_behind(g)) {
-		waits = !is_urgent(g) && waits_for_company(g);
-		g->destage_waits = waits;
+	behind = lvr_destage_behind(g);
+	waits = behind && !is_urgent(g) && waits_for_company(g);
+	smp_store_mb(g->destage_waits, waits);
+	if (behind) {
 		moved |= !waits && lvr_destage_batch(d);
 	} else {
+		/* what became durable before that store has woken nobody: look again */
+		moved |= waited;
 		clear_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
 		if (READ_ONCE(g->state) == LVR_GROUP_REPLAYING)
 			replayed(g);
@@ -307,6 +310,22 @@ void lvr_worker_kick(struct lvr_group *g)
 {
 	set_bit(LVR_WORKER_KICKED, &g->worker_flags);
 	wake_up(&g->worker_wait);
+}
+
+/**
+ * lvr_worker_durable() - more is durable, which may be destaged
+ * @g: the group
+ *
+ * A worker that waits for company looks again by itself, and is left alone: a
+ * program that flushes after each write would wake it each time for nothing.
+ *
+ * Context: any.
+ */
+void lvr_worker_durable(struct lvr_group *g)
+{
+	smp_mb();	/* either it sees what is durable, or this that it waits no more */
+	if (!READ_ONCE(g->destage_waits) || is_urgent(g))
+		lvr_worker_kick(g);
 }
 
 /**
