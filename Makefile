@@ -187,7 +187,7 @@ bench-payload: payload $(BUILD)/bench/tools/bin/fio
 
 bench: ROUNDS := 3
 bench: $(BUILD)/.setup bench-payload
-	$(PYTHON) tests/bench/run.py --kernel $(KERNEL) --only "$(ONLY)" --configs "$(CONFIGS)" \
+	unshare --net $(PYTHON) tests/bench/run.py --kernel $(KERNEL) --only "$(ONLY)" --configs "$(CONFIGS)" \
 		--workloads "$(WORKLOADS)" --rounds $(ROUNDS) --seconds $(SECONDS) --log-mib $(LOG_MIB)
 
 bench-check:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import time
+from typing import Callable
 
 import configs
 import devices
@@ -16,6 +17,7 @@ from configs import GROUP
 MEM_MIB = 1280
 AWAY_PART = 0.5             # of the log: what is written while the peer is away
 IPERF_SECONDS = 10
+WAN = "wan10"
 VOLUME_COUNTS = (1, 4, 16, 64)
 STAGES_MIB = (16, 64)
 SMALL_SECTORS = 4096         # of each of many small volumes
@@ -59,19 +61,19 @@ def synchronisation(lab, options):
 def catch_up(lab, options):
     """From the moment on at which a peer that was cut off is sent to again, until it has all; and what
     iperf3 gets over the same link."""
-    nodes, below = _guests(lab, options, "wan10")
+    nodes, below = _guests(lab, options, WAN)
     config = configs.LvrAsync(lab, *nodes)
     config.up(below, 1)
     mib = max(1, int(below.log_mib * AWAY_PART))
     lab.cut()
     lab.wait(lambda: config.status(nodes[0])["link"] == "waiting", what="the cut to be noticed")
     _write(config, mib)
-    links.apply(lab, "wan10")
+    links.apply(lab, WAN)
     lab.wait(lambda: config.status(nodes[0])["link"] in ("catching-up", "streaming"), what="the link")
     began = time.monotonic()
     config.wait(nodes[1], durable=config.status(nodes[0])["head"])
-    yield _event("lvr-async", "catch-up", "wan10"), _rate(mib, time.monotonic() - began)
-    yield _event("iperf3", "stream", "wan10"), {"mb_per_s": _iperf(*nodes)}
+    yield _event("lvr-async", "catch-up", WAN), _rate(mib, time.monotonic() - began)
+    yield _event("iperf3", "stream", WAN), {"mb_per_s": _iperf(*nodes)}
 
 
 def _iperf(sender, receiver):
@@ -162,11 +164,17 @@ def growth(lab, options):
         config.down()
 
 
+@dataclasses.dataclass(frozen=True)
+class Event:
+    measure: Callable
+    link: str = "plain"
+
+
 EVENTS = {
-    "sync": synchronisation,
-    "catch-up": catch_up,
-    "recovery": recovery,
-    "takeover": takeover,
-    "memory": memory,
-    "growth": growth,
+    "sync": Event(synchronisation),
+    "catch-up": Event(catch_up, WAN),
+    "recovery": Event(recovery),
+    "takeover": Event(takeover),
+    "memory": Event(memory),
+    "growth": Event(growth),
 }

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Link:
-    """rtt_ms and rate of the link; loss in each direction; mtu."""
+    """rtt_ms and rate of the link; loss in each direction; mtu. offload: its ends cut what is sent into packets and
+    compute checksums, as network cards do; without, the guests' processors do."""
     mtu: int = 1500
+    offload: bool = False
     rtt_ms: float = 0
     rate_mbit: int = 0
     loss_pct: float = 0
 
 
 LINKS = {
-    "plain": Link(),
+    "plain": Link(offload=True),
+    "packets": Link(),
     "jumbo": Link(mtu=9000),
     "wan10": Link(rtt_ms=10, rate_mbit=100),
     "wan100": Link(rtt_ms=100, loss_pct=1),

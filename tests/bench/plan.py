@@ -19,6 +19,7 @@ ALL = (*LOCAL, "lvr-none", *REPLICATED)
 
 SCENES = {
     "plain": Scene("plain", "plain", ALL, tuple(WORKLOADS), True),
+    "packets": Scene("plain", "packets", REPLICATED, ("rand4k-qd1", "rand4k-qd16", "seq64k", "seq1m"), False),
     "jumbo": Scene("plain", "jumbo", REPLICATED, ("rand4k-qd1", "rand4k-qd16", "seq64k", "seq1m"), False),
     "wan10": Scene("plain", "wan10", ("lvr-none", *REPLICATED),
                    ("rand4k-qd1", "rand4k-qd16", "fdatasync", "seq1m"), False),

@@ -20,6 +20,7 @@ import report  # noqa: E402
 import workloads  # noqa: E402
 from results import FILE, Results, commit  # noqa: E402
 from rig import CommandFailed, CommandTimeout, ConsoleFault, Lab, NodeDied, paths  # noqa: E402
+from rig.taps import Taps  # noqa: E402
 
 MEM_MIB = 1280          # null_blk keeps its content there
 FAULTS = (CommandFailed, CommandTimeout, ConsoleFault, NodeDied, TimeoutError, ValueError, KeyError)
@@ -48,14 +49,16 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.failures = []
+        self.taps = Taps()
         self.results = Results({"commit": commit(), "kernel": options.kernel, "rounds": options.rounds,
                                 "seconds": options.seconds, "log_mib": options.log_mib, "mtu": "1500 unless jumbo",
                                 "load_at_start": os.getloadavg()[0], "date": time.strftime("%F %T")})
 
-    def lab(self, name):
+    def lab(self, name, link):
         logs = paths.BUILD / "bench/logs" / name
         shutil.rmtree(logs, ignore_errors=True)
-        return Lab(logs, kernel=self.options.kernel, payload=paths.BUILD / "bench/payload" / self.options.kernel)
+        return Lab(logs, kernel=self.options.kernel, payload=paths.BUILD / "bench/payload" / self.options.kernel,
+                   taps=self.taps if links.LINKS[link].offload else None)
 
     def nodes(self, lab):
         return [lab.node(name, disks=devices.disks(self.options.log_mib), smp=1, mem_mib=MEM_MIB)
@@ -65,7 +68,7 @@ class Bench:
         for round_number in range(self.options.rounds):
             todo = list(plan.order(scene.configs, round_number))
             while todo:         # after a failure in fresh guests
-                with self.lab(name) as lab:
+                with self.lab(name, scene.link) as lab:
                     nodes = self.nodes(lab)
                     lab.start()
                     links.apply(lab, scene.link)
@@ -109,9 +112,9 @@ class Bench:
 
     def event(self, name):
         for _ in range(self.options.rounds):
-            with self.lab(name) as lab:
+            with self.lab(name, events.EVENTS[name].link) as lab:
                 try:
-                    for key, values in events.EVENTS[name](lab, self.options):
+                    for key, values in events.EVENTS[name].measure(lab, self.options):
                         self.take(key, values)
                 except FAULTS as fault:
                     self.fail(f"{name}: {fault}")

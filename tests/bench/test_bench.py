@@ -1,4 +1,8 @@
-"""What make bench computes, without guests."""
+"""What make bench computes, without guests; and that its links can be made."""
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import check
@@ -130,3 +134,27 @@ def test_options_choose():
 
 def test_a_burst_fits_the_log_and_steady_is_three_of_it():
     assert workloads.amount_mib("burst", 64) == 24 and workloads.amount_mib("steady", 64) == 192
+
+
+TAPS = """
+import subprocess
+from types import SimpleNamespace
+from rig.taps import Taps
+one, two = SimpleNamespace(number=1), SimpleNamespace(number=2)
+taps = Taps()
+for _ in range(2):      # of one lab after the other
+    print(taps.netdev(one, two), taps.netdev(two, one))
+print(subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout)
+try:
+    Taps()
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_taps_are_made_once_and_where_nothing_else_is():
+    vm = Path(__file__).resolve().parents[1] / "vm"
+    out = subprocess.run(["unshare", "--net", sys.executable, "-c", TAPS], env=os.environ | {"PYTHONPATH": str(vm)},
+                         check=True, capture_output=True, text=True).stdout
+    assert out.count("ifname=lvr1-2,") == 2 and out.count("ifname=lvr2-1,") == 2
+    assert out.count("master lvr1-2-br") == 2 and "namespace of one's own" in out

@@ -23,14 +23,16 @@ class Lab:
 
     logs: directory for the console logs. cold: boot each node really, instead of starting it from
     a saved state. payload: directory whose content is unpacked to /lvr in each node at each start, by
-    default what the build has made for this kernel. Looking at a guest costs it time: who waits long and
-    often sets poll_seconds higher."""
+    default what the build has made for this kernel. taps: links as network
+    cards make them, in place of QEMU's own. Looking at a guest costs it time: who waits long and often sets
+    poll_seconds higher."""
 
-    def __init__(self, logs, kernel="6.1", cold=False, payload=None):
+    def __init__(self, logs, kernel="6.1", cold=False, payload=None, taps=None):
         self.kernel = kernel
         self.slowness = KERNELS[kernel].slowness
         self.payload = payload or paths.payload(kernel)
-        self.cold = cold or bool(os.environ.get("LVR_VM_COLD"))
+        self.taps = taps
+        self.cold = cold or bool(taps) or bool(os.environ.get("LVR_VM_COLD"))
         self.logs = Path(logs)
         self.logs.mkdir(parents=True, exist_ok=True)
         _remove_leftovers()

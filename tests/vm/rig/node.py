@@ -171,13 +171,14 @@ class Node:
                            f"file.filename={self._root},file.cache.no-flush=on"], "root", "root"))
         recorder = self.recording and self.recording.socket
         disks += [(*disk.blockdev(recorder), disk.name) for disk in self.disks.values()]
-        links = [f"dgram,local.type=unix,local.path={self._wire(self, peer)},"
-                 f"remote.type=unix,remote.path={self._wire(peer, self)}"
-                 for peer in self._lab.peers(self)]
-        return qemu.Backends(disks, links)
+        return qemu.Backends(disks, [self._netdev(peer) for peer in self._lab.peers(self)])
 
-    def _wire(self, sender, receiver):
-        return self._lab.directory / f"wire-{sender.number}-{receiver.number}"
+    def _netdev(self, peer):
+        if self._lab.taps:
+            return self._lab.taps.netdev(self, peer)
+        here, there = (self._lab.directory / f"wire-{one.number}-{other.number}"
+                       for one, other in ((self, peer), (peer, self)))
+        return f"dgram,local.type=unix,local.path={here},remote.type=unix,remote.path={there}"
 
     def _pack_payload(self):
         """What is built for this kernel, as a disk with a tar archive on it."""
