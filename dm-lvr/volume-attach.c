@@ -30,6 +30,8 @@ int lvr_volume_attach(struct lvr_volume *v, struct dm_target *ti, struct dm_dev 
 	up_write(&v->origin_lock);
 	v->ti = ti;
 	v->failed = false;
+	/* by this one, perhaps: the next batch says */
+	WRITE_ONCE(g->destage_blocked, false);
 	g->retry_jiffies = jiffies;
 	lvr_worker_release(g);
 	complete = ++g->attached == g->volumes;

@@ -199,6 +199,31 @@ def test_a_flush_promises_what_was_written_before_it(lab):
     assert_same_bytes(pair)
 
 
+def test_sync_waits_for_the_flush_of_the_peers_log(lab):
+    """What the peer has received and not made durable is not acknowledged."""
+    pair = SoftPair(lab, mode="sync").up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    settle(pair)
+    pair.wait(b, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    part_log(pair, b, "flushes")
+    unflushed = write(pair, "v0", "a").replace(",fsync", "")
+    writes = []
+    for _ in range(3):
+        head = pair.status(b)["head"]
+        writes.append(a.spawn(unflushed))
+        pair.wait(b, head=at_least(head + 1))
+    lab.wait(lambda: under_way(b, "below-log") == 1, what="a flush of beta's log")
+    status = pair.status(b)
+    assert status["durable"] < status["head"] and [write.poll() for write in writes] == [None] * 3, status
+    b.run("dmsetup resume log-flushes")
+    for one in writes:
+        one.wait(timeout=60)
+    pair.swap(b, "log", "linear")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 def test_destage_waits_for_the_flush_of_the_log(lab):
     """What the log might lose is on no origin."""
     pair = SoftPair(lab).up()
