@@ -371,7 +371,7 @@ static void index_record(struct lvr_group *g, struct lvr_rec *rec)
 /**
  * lvr_log_append() - take a record into the log
  * @g: the group
- * @rec: with descriptor, crc and pages; belongs to the log when admitted
+ * @rec: with descriptor, hash and pages; belongs to the log when admitted
  * @bio: completes when its promise holds; NULL for a control record, which
  *       may use the reserve and is taken in any state
  *
@@ -571,7 +571,7 @@ void lvr_log_told_durable(struct lvr_group *g, u32 opening, u64 seq)
 		g->log.told_durable_seq = seq;
 	spin_unlock_irq(&g->log.lock);
 	if (moved)
-		lvr_worker_kick(g);
+		lvr_worker_durable(g);
 }
 
 /**

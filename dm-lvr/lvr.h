@@ -449,13 +449,13 @@ struct lvr_group {
 	bool worker_busy;
 	struct lvr_log_reader *destage_reader;
 	bool log_unreadable;		/* destage could not read the log back; worker */
-	bool destage_blocked;		/* by a volume that is suspended; worker */
+	bool destage_blocked;		/* by a volume that is suspended; worker, cleared also by who brings one back or drains */
 	bool lost_restart;		/* the pass for lost volumes begins anew; worker */
 	bool primary_at_start;		/* superblock said so */
 	unsigned long checkpoint_jiffies;
 	bool sync_moved;		/* a full sync has come further since the last checkpoint */
 	unsigned long retry_jiffies;	/* when what refuses is tried again; counts while something does */
-	bool destage_waits;		/* something waits for company; worker */
+	bool destage_waits;		/* something waits for company; worker, read by completions */
 	unsigned long destage_since_jiffies;	/* since then */
 	unsigned long destage_came_jiffies;	/* the last came then */
 	u64 destage_head_off;			/* and made this the head */

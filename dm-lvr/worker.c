@@ -73,19 +73,23 @@ static bool checkpoint_due(struct lvr_group *g)
 	       time_after(jiffies, g->checkpoint_jiffies + msecs_to_jiffies(CHECKPOINT_MS));
 }
 
+/* never behind the back of a peer that relies on this node to acknowledge nothing without it: writers wait for that one */
+static bool may_give_up_peer(struct lvr_group *g)
+{
+	return lvr_group_has_peer(g) && !lvr_group_bound(g) &&
+	       (g->opts.detach_on_full || atomic_read(&g->suspending));
+}
+
 /*
  * on-full=detach: the ring is full of what only the peer lacks. From here on
  * it needs a full sync; said durably before its records are given up (I4).
- * Never behind the back of a peer that relies on this node to acknowledge
- * nothing without it: writers wait for that one in any case.
  */
 static void detach_peer(struct lvr_group *g)
 {
 	struct lvr_log *log = &g->log;
 	bool pinned;
 
-	if (!lvr_group_has_peer(g) || lvr_group_bound(g) ||
-	    (!g->opts.detach_on_full && !atomic_read(&g->suspending)))
+	if (!may_give_up_peer(g))
 		return;
 	spin_lock_irq(&log->lock);
 	pinned = log->tail.off < log->checkpoint.off && log->checkpoint.off == log->destaged.off &&
@@ -95,7 +99,7 @@ static void detach_peer(struct lvr_group *g)
 	if (!pinned || READ_ONCE(g->role) != LVR_ROLE_PRIMARY)
 		return;
 	lvr_super_lock(g);
-	if (lvr_group_bound(g) || lvr_group_peer(g)->acked_seq >= g->sb->checkpoint.seq) {
+	if (!may_give_up_peer(g) || lvr_group_peer(g)->acked_seq >= g->sb->checkpoint.seq) {
 		lvr_super_unlock(g);
 		return;
 	}
@@ -313,7 +317,7 @@ void lvr_worker_kick(struct lvr_group *g)
 }
 
 /**
- * lvr_worker_durable() - more is durable, which may be destaged
+ * lvr_worker_durable() - more is durable, here or at the primary, and may be destaged
  * @g: the group
  *
  * A worker that waits for company looks again by itself, and is left alone: a

@@ -35,7 +35,7 @@
 
 /*
  * In every version: magic, version and crc lie where they lie here, and the
- * crc covers LVR_SUPER_BYTES. So a slot of a newer version is told from a
+ * crc covers LVR_SUPER_BYTES. So a slot of another version is told from a
  * damaged one.
  * feature bits: unknown incompat: refuse; unknown ro_compat: dump only
  */

@@ -214,14 +214,34 @@ def test_sync_waits_for_the_flush_of_the_peers_log(lab):
         writes.append(a.spawn(unflushed))
         pair.wait(b, head=at_least(head + 1))
     lab.wait(lambda: under_way(b, "below-log") == 1, what="a flush of beta's log")
-    status = pair.status(b)
-    assert status["durable"] < status["head"] and [write.poll() for write in writes] == [None] * 3, status
+    status, primary = pair.status(b), pair.status(a)
+    ends = [write.poll() for write in writes]
+    assert status["durable"] < status["head"] and ends == [None] * 3, (ends, status, primary)
     b.run("dmsetup resume log-flushes")
     for one in writes:
         one.wait(timeout=60)
     pair.swap(b, "log", "linear")
     settle(pair)
     assert_same_bytes(pair)
+
+
+def test_a_takeover_reads_what_its_primary_never_flushed(lab):
+    """A secondary holds back what its primary has not made durable. Who takes over serves nothing before that is on
+    its volumes: it has no index of what it received."""
+    pair = SoftPair(lab).up()
+    a, b = pair.nodes
+    a.run(write(pair, "v0", "a"))
+    settle(pair)
+    pair.wait(a, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    part_log(pair, a, "flushes")
+    head = pair.status(a)["head"]
+    a.run(write(pair, "v0", "b").replace(",fsync", ""))
+    pair.wait(b, head=at_least(head + 1), durable=at_least(head + 1))
+    assert pair.status(b)["destaged"] == head
+    a.kill()
+    pair.wait(b, link="waiting")
+    out = b.run(f"lvrctl failover g0 --force >/dev/null 2>&1; {read(pair, 'v0')}").out
+    assert out == "b" * (64 << 10), out[:100]
 
 
 def test_destage_waits_for_the_flush_of_the_log(lab):

@@ -19,7 +19,7 @@ MEDDLING = (
     ("there chunk 2 'forge 15'", "b", "chunk"),             # the length of its payload
     ("there chunk 2 'flip 56'", "b", "its_frame_says"),
     ("there chunk 2 'forge 56'", "b", "crc"),
-    ("there chunk 2 'flip -1'", "b", "payload_crc"),
+    ("there chunk 2 'flip -1'", "b", "payload_hash"),
     ("there chunk 2 huge", "b", "at_most"),
     ("there chunk 2 twice", "b", "expected"),
     ("there chunk 2 lost", "b", "expected"),
