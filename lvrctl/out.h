@@ -7,7 +7,7 @@
 #include "core/port.h"
 
 /* of every JSON answer; raised when a key changes its meaning or goes away */
-#define OUT_JSON_VERSION 1
+#define OUT_JSON_VERSION 2
 
 struct out_column {
 	const char *name;

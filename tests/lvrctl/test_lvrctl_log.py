@@ -29,7 +29,7 @@ class Image:
         text = self.box.run("log", "check", self.file)
         assert text.rc == result.rc
         answer = result.json()
-        assert answer["version"] == 1
+        assert answer["version"] == 2
         if "end" in answer:
             assert f"verdict          {answer['end']['verdict']}: " in text.out
         return result.rc, answer.get("end")
@@ -66,7 +66,7 @@ def test_whole(image):
 
 def test_dump_json(image):
     whole = image.whole
-    assert whole["version"] == 1
+    assert whole["version"] == 2
     assert [slot["valid"] for slot in whole["superblocks"]] == [True, True]
     assert [slot["current"] for slot in whole["superblocks"]] == [True, False]
     sb = whole["super"]

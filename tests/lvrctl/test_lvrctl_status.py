@@ -116,14 +116,14 @@ def test_all_groups(box):
 def test_no_group_at_all(box):
     result = box.run("status")
     assert result.rc == 0 and result.out == "" and "no group" in result.err
-    assert box.run("status", "--json").json() == {"version": 1, "groups": []}
+    assert box.run("status", "--json").json() == {"version": 2, "groups": []}
 
 
 def test_json(box):
     box.loaded(direction="source", sync_total_sect="-", **{k: v for k, v in PRIMARY.items() if k != "direction"})
     box.open("data")
     answer = box.run("status", "--json").json()
-    assert answer["version"] == 1
+    assert answer["version"] == 2
     group, = answer["groups"]
     for key, value in group.items():
         if key in STATUS and key not in ("volumes", "peer", "group"):
@@ -310,7 +310,7 @@ def test_events_json(box):
     assert result.rc == 0
     events = [json.loads(line) for line in result.out.splitlines()]
     assert [event["field"] for event in events] == ["role", "state", "link", "in_sync", "consistent"]
-    assert all(event["version"] == 1 and event["group"] == "db" and event["from"] is None for event in events)
+    assert all(event["version"] == 2 and event["group"] == "db" and event["from"] is None for event in events)
 
 
 def test_events_of_one_group(box):
