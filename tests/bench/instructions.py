@@ -7,7 +7,8 @@ made, and the difference is divided by the difference of their writes, so what a
 out. Each ends with a pause in which what was written gets to the volumes of both nodes: that is counted, too.
 
 The count does not depend on the speed of the machine, but for what the guests do by the clock: timer
-ticks while they are busy, and how many writes share a chunk, a send or an acknowledgement."""
+ticks while they are busy, and how many writes share a chunk, a send or an acknowledgement. The link is that of the
+scene packets: the guests cut what they send into packets themselves."""
 import argparse
 import sys
 import time
@@ -99,7 +100,7 @@ def main():
         for number in range(options.rounds):
             for name in plan.order(COMPARED, number):
                 for depth, (primary, secondary) in measure(lab, nodes, counted, name).items():
-                    results.add((name, "plain", "plain", f"instructions-qd{depth}", "event"),
+                    results.add((name, "plain", "packets", f"instructions-qd{depth}", "event"),
                                 {"primary": primary, "secondary": secondary})
                     results.write()
     print(table(results.measurements()))

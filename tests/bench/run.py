@@ -3,6 +3,7 @@
 
 Results go to build/bench/results.json, a table to stdout. Called by `make bench`."""
 import argparse
+import functools
 import os
 import shutil
 import sys
@@ -49,10 +50,13 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.failures = []
-        self.taps = Taps()
         self.results = Results({"commit": commit(), "kernel": options.kernel, "rounds": options.rounds,
                                 "seconds": options.seconds, "log_mib": options.log_mib, "mtu": "1500 unless jumbo",
                                 "load_at_start": os.getloadavg()[0], "date": time.strftime("%F %T")})
+
+    @functools.cached_property
+    def taps(self):
+        return Taps()
 
     def lab(self, name, link):
         logs = paths.BUILD / "bench/logs" / name

@@ -61,8 +61,8 @@ def _link_use(figures):
 
 
 def _instructions(figures):
-    return (figures.get("primary", "lvr-async", "instructions-qd1", "event")
-            / figures.get("primary", "drbd-a", "instructions-qd1", "event"))
+    return (figures.get("primary", "lvr-async", "instructions-qd1", "event", link="packets")
+            / figures.get("primary", "drbd-a", "instructions-qd1", "event", link="packets"))
 
 
 TARGETS = (

@@ -1,8 +1,4 @@
-"""What make bench computes, without guests; and that its links can be made."""
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""What make bench computes, without guests."""
 from types import SimpleNamespace
 
 import check
@@ -11,6 +7,7 @@ import pytest
 import results
 import targets
 import workloads
+from rig import taps
 
 OPTIONS = SimpleNamespace(only=[], configs=[], workloads=[], rounds=3, seconds=5, log_mib=64)
 
@@ -25,7 +22,7 @@ def everything(**changes):
     found = [measurement((config, scene.device, scene.link, step.workload, step.kind), **figures)
              for scene in plan.SCENES.values() for config in scene.configs
              for some in plan.steps(scene).values() for step in some]
-    found += [measurement((config, "plain", "plain", "instructions-qd1", "event"), primary=1000)
+    found += [measurement((config, "plain", "packets", "instructions-qd1", "event"), primary=1000)
               for config in ("lvr-async", "drbd-a")]
     found += [measurement((config, "plain", "wan10", name, "event"), mb_per_s=10)
               for config, name in (("lvr-async", "catch-up"), ("iperf3", "stream"))]
@@ -136,25 +133,19 @@ def test_a_burst_fits_the_log_and_steady_is_three_of_it():
     assert workloads.amount_mib("burst", 64) == 24 and workloads.amount_mib("steady", 64) == 192
 
 
-TAPS = """
-import subprocess
-from types import SimpleNamespace
-from rig.taps import Taps
-one, two = SimpleNamespace(number=1), SimpleNamespace(number=2)
-taps = Taps()
-for _ in range(2):      # of one lab after the other
-    print(taps.netdev(one, two), taps.netdev(two, one))
-print(subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout)
-try:
-    Taps()
-except RuntimeError as error:
-    print(error)
-"""
+def test_taps_are_made_once_for_each_link(monkeypatch):
+    done = []
+    monkeypatch.setattr(taps, "_ip", lambda *words: done.append(" ".join(words)))
+    monkeypatch.setattr(taps, "_namespace", lambda pid: f"net:[{pid}]")
+    wires, one, two = taps.Taps(), SimpleNamespace(number=1), SimpleNamespace(number=2)
+    for _ in range(2):      # of one lab after the other
+        ends = [wires.netdev(one, two), wires.netdev(two, one)]
+        assert [end.split(",")[1] for end in ends] == ["ifname=lvr1-2", "ifname=lvr2-1"]
+    assert sum(words.startswith("tuntap add") for words in done) == 2
+    assert sum("master lvr1-2-br" in words for words in done) == 2
 
 
-def test_taps_are_made_once_and_where_nothing_else_is():
-    vm = Path(__file__).resolve().parents[1] / "vm"
-    out = subprocess.run(["unshare", "--net", sys.executable, "-c", TAPS], env=os.environ | {"PYTHONPATH": str(vm)},
-                         check=True, capture_output=True, text=True).stdout
-    assert out.count("ifname=lvr1-2,") == 2 and out.count("ifname=lvr2-1,") == 2
-    assert out.count("master lvr1-2-br") == 2 and "namespace of one's own" in out
+def test_taps_are_not_made_among_the_interfaces_of_the_machine(monkeypatch):
+    monkeypatch.setattr(taps, "_namespace", lambda _: "net:[1]")
+    with pytest.raises(RuntimeError, match="unshare --net"):
+        taps.Taps()

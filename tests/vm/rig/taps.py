@@ -3,6 +3,7 @@ that a guest pays for each send and not for each packet. The links that QEMU mak
 
 Each link is two taps of the host on a bridge. They are made in the network namespace of this process, which has to
 be its own (`unshare --net`), and end with it."""
+import os
 import subprocess
 
 PACKETS = 10000     # that a tap holds: one that is full would lose them, and the links of sockets lose none
@@ -10,10 +11,9 @@ PACKETS = 10000     # that a tap holds: one that is full would lose them, and th
 
 class Taps:
     def __init__(self):
-        with open("/proc/self/net/dev") as file:
-            others = [line.split(":")[0].strip() for line in file if ":" in line]
-        if set(others) - {"lo"}:
-            raise RuntimeError(f"taps are made in a network namespace of one's own (unshare --net); here are {others}")
+        if _namespace("self") == _namespace(1):
+            raise RuntimeError("taps are made in a network namespace of one's own, not in that of the machine: "
+                               "start this with unshare --net")
         self._made = set()
 
     def netdev(self, sender, receiver):
@@ -31,6 +31,10 @@ class Taps:
             _ip("link set", tap, f"master {bridge} mtu 9000 txqueuelen {PACKETS} up")
         _ip("link set", bridge, "up")
         self._made.update(taps)
+
+
+def _namespace(pid):
+    return os.readlink(f"/proc/{pid}/ns/net")
 
 
 def _ip(*words):
