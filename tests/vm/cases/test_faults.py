@@ -153,6 +153,16 @@ def under_way(node, device):
     return sum(map(int, node.run(f"cat /sys/block/{name}/inflight").out.split()))
 
 
+def at_rest(pair, *nodes):
+    """Until nothing is left that a node would write to its log by itself: no checkpoint is due, neither for records
+    nor for how far a full sync has come."""
+    pair.a.run(write(pair, "v1", "z"))
+    settle(pair)
+    for node in nodes:
+        head = pair.status(node)["head"]
+        pair.wait(node, checkpoint=head, tail=head)
+
+
 def part_log(pair, node, *held):
     """From now on writes and flushes of the log go their own ways, log-writes and log-flushes; those
     that are held are not answered."""
@@ -173,8 +183,7 @@ def test_a_flush_promises_what_was_written_before_it(lab):
     durable by it."""
     pair = SoftPair(lab).up()
     a = pair.a
-    settle(pair)
-    pair.wait(a, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    at_rest(pair, a)
     part_log(pair, a, "flushes")
     unflushed = write(pair, "v1", "a").replace(",fsync", "")
     a.run(unflushed)
@@ -204,8 +213,7 @@ def test_sync_waits_for_the_flush_of_the_peers_log(lab):
     pair = SoftPair(lab, mode="sync").up()
     a, b = pair.nodes
     pair.wait(a, in_sync=1)
-    settle(pair)
-    pair.wait(b, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    at_rest(pair, b)
     part_log(pair, b, "flushes")
     unflushed = write(pair, "v0", "a").replace(",fsync", "")
     writes = []
@@ -231,8 +239,7 @@ def test_a_takeover_reads_what_its_primary_never_flushed(lab):
     pair = SoftPair(lab).up()
     a, b = pair.nodes
     a.run(write(pair, "v0", "a"))
-    settle(pair)
-    pair.wait(a, checkpoint=pair.status(a)["head"])     # which has flushes of its own
+    at_rest(pair, a)
     part_log(pair, a, "flushes")
     head = pair.status(a)["head"]
     a.run(write(pair, "v0", "b").replace(",fsync", ""))
@@ -270,7 +277,7 @@ def test_log_device_fails_twice(lab):
     other: the last error ends the waiting, not only the first."""
     pair = SoftPair(lab).up()
     a, b = pair.nodes
-    settle(pair)
+    at_rest(pair, a, b)
     part_log(pair, a, "flushes")    # so nothing is destaged at beta, and no checkpoint has its log
     part_log(pair, b, "flushes")
     unflushed = write(pair, "v0", "a").replace(",fsync", "")
