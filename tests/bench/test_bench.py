@@ -135,8 +135,7 @@ def test_a_burst_fits_the_log_and_steady_is_three_of_it():
 
 def test_taps_are_made_once_for_each_link(monkeypatch):
     done = []
-    monkeypatch.setattr(taps, "_ip", lambda *words: done.append(" ".join(words)))
-    monkeypatch.setattr(taps, "_namespace", lambda pid: f"net:[{pid}]")
+    monkeypatch.setattr(taps, "_ip", lambda *words: done.append(" ".join(words)) or "")
     wires, one, two = taps.Taps(), SimpleNamespace(number=1), SimpleNamespace(number=2)
     for _ in range(2):      # of one lab after the other
         ends = [wires.netdev(one, two), wires.netdev(two, one)]
@@ -146,6 +145,6 @@ def test_taps_are_made_once_for_each_link(monkeypatch):
 
 
 def test_taps_are_not_made_among_the_interfaces_of_the_machine(monkeypatch):
-    monkeypatch.setattr(taps, "_namespace", lambda _: "net:[1]")
+    monkeypatch.setattr(taps, "_ip", lambda *_: "2: eth0: <BROADCAST,UP>\n")
     with pytest.raises(RuntimeError, match="unshare --net"):
         taps.Taps()

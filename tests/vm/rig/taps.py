@@ -3,7 +3,6 @@ that a guest pays for each send and not for each packet. The links that QEMU mak
 
 Each link is two taps of the host on a bridge. They are made in the network namespace of this process, which has to
 be its own (`unshare --net`), and end with it."""
-import os
 import subprocess
 
 PACKETS = 10000     # that a tap holds: one that is full would lose them, and the links of sockets lose none
@@ -11,9 +10,9 @@ PACKETS = 10000     # that a tap holds: one that is full would lose them, and th
 
 class Taps:
     def __init__(self):
-        if _namespace("self") == _namespace(1):
-            raise RuntimeError("taps are made in a network namespace of one's own, not in that of the machine: "
-                               "start this with unshare --net")
+        if up := _ip("-o link show up").strip():
+            raise RuntimeError("taps are made in a network namespace of one's own, where nothing is up: start this with "
+                               f"unshare --net; here is\n{up}")
         self._made = set()
 
     def netdev(self, sender, receiver):
@@ -33,9 +32,5 @@ class Taps:
         self._made.update(taps)
 
 
-def _namespace(pid):
-    return os.readlink(f"/proc/{pid}/ns/net")
-
-
 def _ip(*words):
-    subprocess.run(["ip", *" ".join(words).split()], check=True)
+    return subprocess.run(["ip", *" ".join(words).split()], check=True, stdout=subprocess.PIPE, text=True).stdout
