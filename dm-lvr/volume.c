@@ -125,6 +125,7 @@ static void copy_in(struct lvr_rec *rec, struct bio *bio)
 		while (left) {
 			u32 now = min_t(u32, left, PAGE_SIZE - at);
 
+			/* the string instruction of memcpy() is slow under emulation; elsewhere both are alike */
 			if (now == PAGE_SIZE && PAGE_ALIGNED(src))
 				copy_page(page_address(page->page), src);
 			else

@@ -169,7 +169,7 @@ static long go_on(struct lvr_group *g, struct lvr_destage *d)
 		moved = lvr_destage_again(d);
 	behind = lvr_destage_behind(g);
 	waits = behind && !is_urgent(g) && waits_for_company(g);
-	smp_store_mb(g->destage_waits, waits);
+	smp_store_mb(g->destage_waits, waits);	/* then looks at what is durable; pairs with lvr_worker_durable() */
 	if (behind) {
 		moved |= !waits && lvr_destage_batch(d);
 	} else {
@@ -327,7 +327,7 @@ void lvr_worker_kick(struct lvr_group *g)
  */
 void lvr_worker_durable(struct lvr_group *g)
 {
-	smp_mb();	/* either it sees what is durable, or this that it waits no more */
+	smp_mb();	/* either go_on() sees what is durable, or this that it waits no more */
 	if (!READ_ONCE(g->destage_waits) || is_urgent(g))
 		lvr_worker_kick(g);
 }

@@ -23,9 +23,9 @@ class Lab:
 
     logs: directory for the console logs. cold: boot each node really, instead of starting it from
     a saved state. payload: directory whose content is unpacked to /lvr in each node at each start, by
-    default what the build has made for this kernel. taps: links as network
-    cards make them, in place of QEMU's own. Looking at a guest costs it time: who waits long and often sets
-    poll_seconds higher."""
+    default what the build has made for this kernel. taps: links as network cards make them, in place of
+    QEMU's own; the nodes boot cold, as saved states know no such cards. Looking at a guest costs it time: who
+    waits long and often sets poll_seconds higher."""
 
     def __init__(self, logs, kernel="6.1", cold=False, payload=None, taps=None):
         self.kernel = kernel
