@@ -7,6 +7,12 @@
  *          flush ends. One flush at a time. A FUA write and an empty flush
  *          only wait for durable, so every flush goes to the log device
  *          alone, and many waiters share one.
+ *          It also moves over a chunk that somebody waits for and that was
+ *          written with FUA right behind it (chunk->forced): one command of
+ *          the device in place of two in turn. With anything volatile before
+ *          the chunk, FUA would say nothing of that, and a flush is made. None
+ *          is under way that would end behind such a chunk: there was nothing
+ *          to be flushed when it was placed, nor is before it has ended.
  *
  * Plain writes complete at written, FUA and flushes at durable; while the
  * gate is on also at the peer's durable position (I2). Where the gate may not

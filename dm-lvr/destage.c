@@ -103,12 +103,13 @@ bool lvr_destage_behind(struct lvr_group *g)
 {
 	u64 goal_seq = lvr_destage_goal_seq(g);
 	struct lvr_log *log = &g->log;
+	unsigned long flags;
 	bool behind;
 
-	spin_lock_irq(&log->lock);
+	spin_lock_irqsave(&log->lock, flags);
 	behind = log->destaged.off < log->durable.off && log->destaged.seq <= goal_seq &&
 		 (log->destaged.seq < goal_seq || log->destaged.seq == log->durable.seq);
-	spin_unlock_irq(&log->lock);
+	spin_unlock_irqrestore(&log->lock, flags);
 	return behind;
 }
 

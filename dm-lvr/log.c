@@ -268,8 +268,11 @@ static bool changes_volumes(const struct lvr_chunk *c)
 	return false;
 }
 
-/* give a chunk its place, encode the envelope, count it as in flight */
-static void place_locked(struct lvr_group *g, struct lvr_chunk *c)
+/*
+ * give a chunk its place, encode the envelope, count it as in flight;
+ * urgent: somebody waits until it is durable
+ */
+static void place_locked(struct lvr_group *g, struct lvr_chunk *c, bool urgent)
 {
 	struct lvr_log *log = &g->log;
 	struct lvr_envelope env = {
@@ -296,6 +299,8 @@ static void place_locked(struct lvr_group *g, struct lvr_chunk *c)
 	lvr_envelope_encode(lvr_chunk_envelope(c), &env);
 
 	c->before = log->head;
+	/* nothing volatile before it, nor will be: durable moves over it, or over nothing, until it ends */
+	c->forced = urgent && c->before.off == log->durable.off;
 	c->after.seq = lvr_chunk_end_seq(&c->info);
 	c->after.off = log->head.off + c->extent_bytes;
 	c->after.chain = c->info.flags & LVR_CHUNK_F_NOSEQ ? log->head.chain : c->info.chain;
@@ -313,6 +318,15 @@ static void place_locked(struct lvr_group *g, struct lvr_chunk *c)
 		log->unwritten = c;
 	log->in_flight++;
 	lvr_count(g, LVR_CTR_chunks, 1);
+}
+
+/* write a chunk of this node's own */
+static void submit(struct lvr_group *g, struct lvr_chunk *chunk)
+{
+	lvr_logio_submit(g, chunk);
+	/* who waits for both is done after the slower one, not after both in turn */
+	if (READ_ONCE(g->log.gate))
+		wake_up_all(&g->log.moved);
 }
 
 /* close the open chunk: place, chain, crc */
@@ -333,7 +347,7 @@ static struct lvr_chunk *seal_locked(struct lvr_group *g)
 		chain = lvr_chain_start(chain, log->gen, log->head.seq);
 	}
 	c->info.chain = lvr_chunk_encode(lvr_chunk_head(c), &c->info, chain);
-	place_locked(g, c);
+	place_locked(g, c, !bio_list_empty(&c->fua));
 	return c;
 }
 
@@ -428,7 +442,7 @@ enum lvr_admit lvr_log_append(struct lvr_group *g, struct lvr_rec *rec, struct b
 out:
 	spin_unlock_irq(&log->lock);
 	if (full)
-		lvr_logio_submit(g, full);
+		submit(g, full);
 	if (spare)
 		lvr_stage_give_chunk(&g->stage, spare);
 	return ret;
@@ -451,7 +465,7 @@ void lvr_log_commit(struct lvr_group *g, bool force)
 		c = seal_locked(g);
 	spin_unlock_irq(&log->lock);
 	if (c)
-		lvr_logio_submit(g, c);
+		submit(g, c);
 }
 
 /**
@@ -470,12 +484,13 @@ void lvr_log_commit_work(struct work_struct *work)
  * @g: a secondary
  * @opening: lvr_log_takes()
  * @chunk: checked; head in place behind the envelope, records with pages
+ * @urgent: the source waits until it is durable
  *
  * Context: process, the link thread.
  * Return: 0, or -ENOSPC: no room in the ring now, -EIO: the log has failed,
  *         -EPERM: this node no longer takes chunks, -EINVAL: does not continue the log.
  */
-int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk)
+int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent)
 {
 	u32 bytes = lvr_extent_bytes(chunk->info.head_bytes, chunk->info.payload_bytes,
 				     g->log.ring.block_bytes);
@@ -494,7 +509,7 @@ int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *
 		ret = -ENOSPC;
 	if (!ret) {
 		list_add_tail(&chunk->list, &log->chunks);
-		place_locked(g, chunk);
+		place_locked(g, chunk, urgent);
 	}
 	spin_unlock_irq(&log->lock);
 	if (!ret)
@@ -513,7 +528,7 @@ void lvr_log_chunk_ended(struct lvr_chunk *chunk)
 	struct lvr_group *g = chunk->group;
 	struct lvr_log *log = &g->log;
 	blk_status_t status = chunk->status;
-	bool commit, flush_now = false;
+	bool commit, forced = false, behind, flush_now;
 	unsigned long flags;
 
 	rcu_read_lock();	/* who ends the group waits until we are out of it */
@@ -525,17 +540,19 @@ void lvr_log_chunk_ended(struct lvr_chunk *chunk)
 		struct lvr_chunk *c = log->unwritten;
 
 		log->written = c->after;
-		if (!bio_list_empty(&c->fua)) {
-			log->flush_wanted_off = max(log->flush_wanted_off, c->after.off);
-			flush_now = true;
+		if (c->forced) {
+			log->durable = c->after;
+			forced = true;
 		}
+		if (!bio_list_empty(&c->fua))
+			log->flush_wanted_off = max(log->flush_wanted_off, c->after.off);
 		log->unwritten = list_is_last(&c->list, &log->chunks) ? NULL :
 				 list_next_entry(c, list);
 		if (log->unwritten && log->unwritten->stage == LVR_CHUNK_OPEN)
 			log->unwritten = NULL;
 	}
-	if (log->flush_wanted_off > log->durable.off)
-		flush_now = true;
+	behind = log->written.off > log->durable.off;
+	flush_now = log->flush_wanted_off > log->durable.off;
 	commit = log->open && !log->in_flight;
 	spin_unlock_irqrestore(&log->lock, flags);
 
@@ -545,7 +562,10 @@ void lvr_log_chunk_ended(struct lvr_chunk *chunk)
 		lvr_log_complete(g);
 		if (commit)
 			queue_work(g->wq, &g->commit_work);
-		lvr_log_flush_soon(g, flush_now);
+		if (behind)
+			lvr_log_flush_soon(g, flush_now);
+		if (forced)
+			lvr_worker_durable(g);
 	}
 	rcu_read_unlock();
 }

@@ -62,7 +62,8 @@ static void write_piece(struct write_cursor *w, struct page *page, u32 offset, u
 		w->bio = bio_alloc_bioset(w->g->log_bdev,
 					  bio_max_segs(DIV_ROUND_UP(w->left_bytes, PAGE_SIZE) +
 						       w->chunk->info.records + 2),
-					  REQ_OP_WRITE | REQ_SYNC, GFP_NOIO, &w->g->bios);
+					  REQ_OP_WRITE | REQ_SYNC | (w->chunk->forced ? REQ_FUA : 0), GFP_NOIO,
+					  &w->g->bios);
 		w->bio->bi_iter.bi_sector = sect;
 		w->bio->bi_private = w->chunk;
 		w->bio->bi_end_io = chunk_endio;
@@ -79,7 +80,7 @@ next:
 /**
  * lvr_logio_submit() - write a chunk to its place
  * @g: the group
- * @chunk: placed and encoded; ends in lvr_log_chunk_ended()
+ * @chunk: placed and encoded, forced or not; ends in lvr_log_chunk_ended()
  *
  * Context: process; may be inside map(), where the bios leave when it returns.
  */

@@ -156,6 +156,7 @@ struct lvr_chunk {
 	struct lvr_rec *last_rec;
 	atomic_t pending_bios;
 	blk_status_t status;
+	bool forced;			/* written with FUA right behind durable: moves it when it ends */
 	struct bio_list plain;		/* complete when written (and acked) */
 	struct bio_list fua;		/* complete when durable (and acked) */
 };
@@ -270,7 +271,7 @@ void lvr_chunk_unpin(struct lvr_chunk *chunk);
 void lvr_log_commit(struct lvr_group *g, bool force);
 
 /* secondary: a received, fully checked chunk (head page filled from +LVR_ENVELOPE_BYTES, records with pages). -ENOSPC: no ring room now */
-int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk);
+int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent);
 void lvr_log_told_durable(struct lvr_group *g, u32 opening, u64 seq);
 
 /* complete.c */

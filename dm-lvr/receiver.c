@@ -302,12 +302,12 @@ static int learn_generation(struct lvr_link *link, const struct lvr_chunk *chunk
 	return ret;
 }
 
-static int append(struct lvr_link *link, struct lvr_chunk *chunk, struct lvr_err *err)
+static int append(struct lvr_link *link, struct lvr_chunk *chunk, bool urgent, struct lvr_err *err)
 {
 	int ret;
 
 	do {
-		ret = lvr_log_append_received(link->g, link->opening, chunk);
+		ret = lvr_log_append_received(link->g, link->opening, chunk, urgent);
 	} while (ret == -ENOSPC && wait_for_log(link, true));
 	if (!ret)
 		return 0;
@@ -321,6 +321,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 {
 	struct lvr_chunk_info info;
 	struct lvr_record first, last;
+	bool urgent = frame->flags & LVR_FRAME_F_URGENT;
 	struct lvr_chunk *chunk;
 	struct lvr_pos head;
 	int ret;
@@ -336,7 +337,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 		info = chunk->info;
 		lvr_chunk_record(lvr_chunk_head(chunk), 0, &first);
 		lvr_chunk_record(lvr_chunk_head(chunk), info.records - 1, &last);
-		ret = append(link, chunk, err);
+		ret = append(link, chunk, urgent, err);
 	}
 	if (ret) {
 		lvr_stage_give_chunk(&link->g->stage, chunk);
@@ -352,7 +353,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 		link->peer_is_active = false;
 		spin_unlock(&link->lock);
 	}
-	if (frame->flags & LVR_FRAME_F_URGENT)
+	if (urgent)
 		lvr_log_want_flush(link->g);
 	return 0;
 }

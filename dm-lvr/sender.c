@@ -30,6 +30,14 @@
  *   and nothing but that time wakes it. Not with the gate on, not while the
  *   role changes.
  *
+ * Waking
+ *   Every write and flush of the log and every ack moves a position, and few
+ *   of them are work for this thread. So who moves one asks has_work() before
+ *   it wakes it. That is called from anywhere, interrupts too, and therefore
+ *   reads without a lock: it may be wrong only where a later wake-up follows.
+ *   With the gate on a chunk goes out when it goes to the local log: log.c
+ *   wakes then.
+ *
  * Chunks of an earlier full sync of this node itself may lie in its log. They
  * are skipped: a peer that stands before them has the volumes they describe.
  *
@@ -66,6 +74,19 @@ static void look(struct lvr_group *g, struct standing *at)
 	at->destaged = log->destaged;
 	at->written_off = log->written.off;
 	spin_unlock_irq(&log->lock);
+}
+
+/* as look(), from any context: each position by itself as of now, without chains */
+static void glance(struct lvr_group *g, struct standing *at)
+{
+	struct lvr_log *log = &g->log;
+
+	at->head.off = READ_ONCE(log->head.off);
+	at->durable.seq = READ_ONCE(log->durable.seq);
+	at->durable.off = READ_ONCE(log->durable.off);
+	at->destaged.seq = READ_ONCE(log->destaged.seq);
+	at->destaged.off = READ_ONCE(log->destaged.off);
+	at->written_off = READ_ONCE(log->written.off);
 }
 
 /* -------------------------------------------------------------------- frames */
@@ -284,7 +305,7 @@ static bool source_has_work(struct lvr_link *link)
 {
 	struct standing at;
 
-	look(link->g, &at);
+	glance(link->g, &at);
 	return at.durable.seq != link->told_durable_seq || may_send(link, &at) || lvr_sync_ready(link);
 }
 
@@ -369,7 +390,7 @@ static bool target_has_work(struct lvr_link *link)
 
 	if (!may_ack(link))
 		return false;
-	look(link->g, &at);
+	glance(link->g, &at);
 	return news_to_ack(link, &at);
 }
 
@@ -380,7 +401,7 @@ static bool applied_pending(struct lvr_link *link)
 
 	if (!may_ack(link))
 		return false;
-	look(link->g, &at);
+	glance(link->g, &at);
 	return at.destaged.off != link->polled_off || at.destaged.seq != link->told_applied_seq;
 }
 
@@ -398,20 +419,50 @@ static int one_round(struct lvr_link *link, enum lvr_tx_mode mode)
 	}
 }
 
-static bool has_work(struct lvr_link *link, enum lvr_tx_mode mode)
+struct sleeper {
+	struct wait_queue_entry wait;
+	struct lvr_link *link;
+	enum lvr_tx_mode mode;
+	bool told_soon;		/* what is destaged is told when the time is up */
+};
+
+/* Context: any. */
+static bool has_work(const struct sleeper *s)
 {
-	if (READ_ONCE(link->tx_mode) != mode)
+	if (READ_ONCE(s->link->tx_mode) != s->mode)
 		return true;
-	if (mode == LVR_TX_SOURCE)
-		return source_has_work(link);
-	return mode == LVR_TX_TARGET && target_has_work(link);
+	if (s->mode == LVR_TX_SOURCE)
+		return source_has_work(s->link);
+	return s->mode == LVR_TX_TARGET &&
+	       (target_has_work(s->link) || (!s->told_soon && applied_pending(s->link)));
+}
+
+static int wake_for_work(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
+{
+	if (!has_work(container_of(wait, struct sleeper, wait)))
+		return 0;
+	return autoremove_wake_function(wait, mode, flags, key);
+}
+
+static void sleep_until_work(struct lvr_link *link, enum lvr_tx_mode mode)
+{
+	struct sleeper s = { .link = link, .mode = mode };
+	long sleep = until_ping(link);
+
+	s.told_soon = mode == LVR_TX_TARGET && applied_pending(link);
+	if (s.told_soon)
+		sleep = min_t(long, sleep, msecs_to_jiffies(APPLIED_TELL_MS) ?: 1);
+	init_wait_entry(&s.wait, 0);
+	s.wait.func = wake_for_work;
+	prepare_to_wait(&link->g->log.moved, &s.wait, TASK_IDLE);
+	if (!has_work(&s))
+		schedule_timeout(sleep);
+	finish_wait(&link->g->log.moved, &s.wait);
 }
 
 static void run(struct lvr_link *link)
 {
 	enum lvr_tx_mode mode;
-	bool target, soon;
-	long sleep;
 	int ret;
 
 	while ((mode = READ_ONCE(link->tx_mode)) != LVR_TX_OFF) {
@@ -424,17 +475,10 @@ static void run(struct lvr_link *link)
 				give_up(link, "sending failed: %pe", ERR_PTR(ret));
 			return;
 		}
-		if (ret) {
+		if (ret)
 			cond_resched();
-			continue;
-		}
-		sleep = until_ping(link);
-		target = mode == LVR_TX_TARGET;
-		soon = target && applied_pending(link);
-		if (soon)
-			sleep = min_t(long, sleep, msecs_to_jiffies(APPLIED_TELL_MS) ?: 1);
-		wait_event_idle_timeout(link->g->log.moved, has_work(link, mode) ||
-					(target && !soon && applied_pending(link)), sleep);
+		else
+			sleep_until_work(link, mode);
 	}
 }
 

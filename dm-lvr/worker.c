@@ -322,13 +322,15 @@ void lvr_worker_kick(struct lvr_group *g)
  *
  * A worker that waits for company looks again by itself, and is left alone: a
  * program that flushes after each write would wake it each time for nothing.
+ * So would a synchronous source a target that has not been told yet that it
+ * may destage.
  *
  * Context: any.
  */
 void lvr_worker_durable(struct lvr_group *g)
 {
 	smp_mb();	/* either go_on() sees what is durable, or this that it waits no more */
-	if (!READ_ONCE(g->destage_waits) || is_urgent(g))
+	if (lvr_destage_behind(g) && (!READ_ONCE(g->destage_waits) || is_urgent(g)))
 		lvr_worker_kick(g);
 }
 

@@ -5,7 +5,7 @@ anew and all workloads run on it; the next round begins with another configurati
 is measured in turns, in the same guests, and figures are medians over the rounds."""
 from collections import namedtuple
 
-from workloads import WORKLOADS, expected_seconds
+from workloads import WARM_UP_SECONDS, WORKLOADS, expected_seconds
 
 SETUP_SECONDS = 10          # to make a configuration and take it away
 OVERHEAD_SECONDS = 2        # of each measurement: fio comes up, all is destaged
@@ -58,7 +58,7 @@ def order(configs, round_number):
 def seconds(scene, options):
     """How long a scene takes at most, about."""
     by_volumes = steps(scene)
-    once = sum(SETUP_SECONDS + sum(OVERHEAD_SECONDS + expected_seconds(step.kind, options) for step in some)
+    once = sum(SETUP_SECONDS + WARM_UP_SECONDS + sum(OVERHEAD_SECONDS + expected_seconds(step.kind, options) for step in some)
                for some in by_volumes.values())
     return once * len(scene.configs) * options.rounds
 

@@ -93,6 +93,7 @@ class Bench:
         below = [devices.up(node, scene.device, self.options.log_mib) for node in nodes][0]
         config = configs.CONFIGS[name](lab, *nodes)
         config.up(below, volumes)
+        workloads.warm_up(config)
         for step in steps:
             key = name, scene.device, scene.link, step.workload, step.kind
             try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 BURST_PART = 3 / 8          # of the log; more would make dm-writecache begin to write back
 STEADY_LOGS = 3
+WARM_UP_MIB, WARM_UP_SECONDS = 3, 2
 ASSUMED_IOPS = 1000         # for the duration that is expected
 NS_PER_US = 1000
 
@@ -61,6 +62,12 @@ def expected_seconds(kind, options):
     if kind == "steady":
         return max(3 * options.seconds, amount_mib(kind, options.log_mib) * 256 / ASSUMED_IOPS)
     return options.seconds
+
+
+def warm_up(config):
+    """The emulator translates code when it first runs, which no machine does; without, the first workload would pay."""
+    _fio(config, WORKLOADS["rand4k-qd1"], WARM_UP_MIB, WARM_UP_SECONDS)
+    config.settle()
 
 
 def measure(config, workload, kind, options):

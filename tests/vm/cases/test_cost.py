@@ -1,5 +1,7 @@
 """What a write costs: in instructions of the guests, which do not depend on the machine's speed, or hardly; and in
 writes to the volumes."""
+import re
+
 from pair import Load, Pair
 from rig.counter import Counter
 
@@ -52,16 +54,38 @@ def test_instructions_of_a_write(lab):
                          f"{SECONDARY_MAX} wanted")
 
 
+def switches(node, thread):
+    """How often a thread was given the processor."""
+    return int(node.run(f"awk '/ctxt/ {{ n += $2 }} END {{ print n }}' "
+                        f"$(dirname $(grep -l {thread} /proc/[0-9]*/comm))/status").out)
+
+
 def test_a_flush_does_not_wake_the_worker(lab):
     """Durable records that wait for company are looked at now and then, not each time that more are durable."""
     pair = Pair(lab, volumes=1, volatile=False).up()
-    switches = "awk '/ctxt/ { n += $2 } END { print n }' $(dirname $(grep -l lvr_worker /proc/[0-9]*/comm))/status"
-    flushes = pair.status(pair.a)["flushes"]
-    before, after = map(int, pair.a.run(f"""{switches}
-        dd if=/dev/zero of={pair.device('v0')} bs=4k count=2000 oflag=direct,dsync conv=notrunc 2>/dev/null
-        {switches}""", timeout=120).out.split())
-    flushes = pair.status(pair.a)["flushes"] - flushes
-    assert flushes > 1900 and 0 < after - before < flushes // 4, (flushes, before, after)
+    writes, before = 2000, [switches(node, "lvr_worker") for node in pair.nodes]
+    pair.a.run(f"dd if=/dev/zero of={pair.device('v0')} bs=4k count={writes} oflag=direct,dsync conv=notrunc 2>/dev/null",
+               timeout=120)
+    woken = [switches(node, "lvr_worker") - was for node, was in zip(pair.nodes, before, strict=True)]
+    assert all(0 < n < writes // 4 for n in woken), (writes, woken)
+
+
+def test_a_synchronous_write_wakes_each_sender_once(lab):
+    """To send it, and to ack it: not when it is written, nor when it is acked. The writer itself wakes the one that
+    sends: the peer's log is written beside the local one, not after it."""
+    pair = Pair(lab, volumes=1, volatile=False, mode="sync").up()
+    pair.wait(pair.a, in_sync=1)
+    writes, before = 2000, [switches(node, "lvr_send") for node in pair.nodes]
+    trace = pair.a.run(f"""cd /sys/kernel/tracing 2>/dev/null && mount -t tracefs tracefs . 2>/dev/null
+        cd /sys/kernel/tracing && echo 'comm ~ "lvr_send*"' > events/sched/sched_waking/filter
+        echo 1 > events/sched/sched_waking/enable
+        dd if=/dev/zero of={pair.device('v0')} bs=4k count={writes} oflag=direct conv=notrunc 2>/dev/null
+        echo 0 > events/sched/sched_waking/enable
+        grep -v '^#' trace""", timeout=240).out.splitlines()
+    woken = [switches(node, "lvr_send") - was for node, was in zip(pair.nodes, before, strict=True)]
+    assert all(writes * 0.9 < n < writes * 1.5 for n in woken), (writes, woken)
+    by_writer = sum(bool(re.match(r" *dd-\d+ +\[\d+\] ..\.", line)) for line in trace)
+    assert by_writer > writes * 0.9, (writes, by_writer, trace[:20])
 
 
 def test_a_block_that_is_written_often_goes_to_its_volume_seldom(lab):

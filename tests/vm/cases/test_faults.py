@@ -208,23 +208,56 @@ def test_a_flush_promises_what_was_written_before_it(lab):
     assert_same_bytes(pair)
 
 
+def test_a_durable_write_waits_for_what_is_volatile_before_it(lab):
+    """FUA makes one write durable, not those before it, without which the log ends in front of it."""
+    pair = SoftPair(lab).up()
+    a = pair.a
+    at_rest(pair, a)
+    part_log(pair, a)
+    forced = write(pair, "v0", "a").replace("direct", "direct,dsync").replace(",fsync", "")
+    before = pair.status(a)
+    a.run(forced)
+    after = pair.status(a)
+    assert after["durable"] == after["head"] > before["head"] and after["flushes"] == before["flushes"], after
+    a.run("dmsetup suspend --noflush --nolockfs log-flushes")
+    a.run(write(pair, "v1", "b").replace(",fsync", ""))
+    lab.wait(lambda: under_way(a, "below-log") == 1, what="a flush of the log")
+    promise = a.spawn(forced)
+    head = pair.wait(a, head=at_least(after["head"] + 2))["head"]
+    lab.wait(lambda: under_way(a, "below-log") == 1, what="the write")
+    status = pair.status(a)
+    assert status["durable"] == head - 2 and promise.poll() is None, status
+    a.run("dmsetup resume log-flushes")
+    promise.wait(timeout=60)
+    assert pair.status(a)["durable"] == head
+    pair.swap(a, "log", "linear")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 def test_sync_waits_for_the_flush_of_the_peers_log(lab):
-    """What the peer has received and not made durable is not acknowledged."""
+    """What the peer has received, or written, and not made durable is not acknowledged. The first write makes
+    itself durable; those that were under way beside it need a flush."""
     pair = SoftPair(lab, mode="sync").up()
     a, b = pair.nodes
     pair.wait(a, in_sync=1)
     at_rest(pair, b)
-    part_log(pair, b, "flushes")
+    part_log(pair, b, "writes", "flushes")
     unflushed = write(pair, "v0", "a").replace(",fsync", "")
     writes = []
-    for _ in range(3):
+    for _ in range(4):
         head = pair.status(b)["head"]
         writes.append(a.spawn(unflushed))
         pair.wait(b, head=at_least(head + 1))
+    lab.wait(lambda: under_way(b, "below-log") == 4, what="four writes to beta's log")
+    status = pair.status(b)
+    assert status["durable"] == status["head"] - 4 and [write.poll() for write in writes] == [None] * 4, status
+    b.run("dmsetup resume log-writes")
     lab.wait(lambda: under_way(b, "below-log") == 1, what="a flush of beta's log")
+    writes[0].wait(timeout=60)
     status, primary = pair.status(b), pair.status(a)
     ends = [write.poll() for write in writes]
-    assert status["durable"] < status["head"] and ends == [None] * 3, (ends, status, primary)
+    assert status["durable"] == status["head"] - 3 and ends == [0] + [None] * 3, (ends, status, primary)
     b.run("dmsetup resume log-flushes")
     for one in writes:
         one.wait(timeout=60)

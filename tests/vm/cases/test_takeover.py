@@ -3,12 +3,13 @@ import pytest
 from pair import SLOW, Load, Pair
 
 
-def test_takeover_sync_loses_nothing(lab):
+@pytest.mark.parametrize("depth", [1, 8])
+def test_takeover_sync_loses_nothing(lab, depth):
     """mode=sync: every acknowledged write is at the survivor, durably: both machines lose power with
     all that their caches hold, and one comes back."""
     pair = Pair(lab, mode="sync").up()
     pair.wait(pair.a, in_sync=1)
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, depth=depth)
     load.run_until(400)
     pair.a.power_cut(1, policy="drop")
     promised = load.done
