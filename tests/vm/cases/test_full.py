@@ -173,10 +173,21 @@ def test_detach_twice(lab):
         assert pair.status(pair.a)["sync_bytes"] == synced
 
 
+def full_and_checkpointed(pair, node):
+    """Until writers wait for room in a log of which only the peer lacks anything, and the worker has looked at that."""
+    status = pair.wait(node, deferred=at_least(1))
+    status = pair.wait(node, used_bytes=at_least(status["ring_bytes"] - (1 << 20)),
+                       checkpoint=at_least(status["head"]))
+    assert status["destaged"] == status["checkpoint"] == status["head"], status
+    return pair.wait(node, seen_ms=at_least(status["seen_ms"] + 3000))
+
+
 def test_nobody_is_given_up_unawares(lab):
     """on-disconnect=block: the peer relies on it that nothing is acknowledged without it. It is not given
-    up however full log and memory are, what it claims is true, and suspending does not wait for it."""
-    pair = Pair(lab, volumes=1, mode="sync", on_disconnect="block", on_full="detach", **SMALL).up()
+    up however full the log is, what it claims is true, and suspending does not wait for it."""
+    # memory for more than the log takes: else writers wait for memory, and the log never fills
+    pair = Pair(lab, volumes=1, mode="sync", on_disconnect="block", on_full="detach", log_mib=16, volume_mib=28,
+                stage_mib=32).up()
     pair.wait(pair.a, in_sync=1, alone=0)
     load = Load(pair, pair.a)
     load.run_until(50)
@@ -184,16 +195,15 @@ def test_nobody_is_given_up_unawares(lab):
     lab.cut()
     pair.wait(pair.a, link="waiting")
     synced = pair.status(pair.a)["sync_bytes"]
-    flood = pair.a.spawn(f"dd if=/dev/urandom of={pair.device('v0')} bs=1M count=11 seek=5 conv=fsync")
-    status = pair.wait(pair.a, deferred=at_least(1))
-    assert status["alone"] == 0 and "peer" in status["reason"]
+    flood = pair.a.spawn(f"dd if=/dev/urandom of={pair.device('v0')} bs=1M count=22 seek=5 conv=fsync")
+    status = full_and_checkpointed(pair, pair.a)
+    assert status["alone"] == 0 and "peer" in status["reason"], status
     # what is in the log fails, and what waits for memory or room; what comes behind it waits again
     pair.a.run("dmsetup suspend --nolockfs g0-v0", timeout=120)
     assert "peer beta is away" in pair.a.run("dmesg").out
     pair.a.run("dmsetup resume g0-v0")
     again = pair.a.spawn(f"dd if=/dev/urandom of={pair.device('v0')} bs=1M count=11 seek=5 conv=fsync")
-    pair.wait(pair.a, deferred=at_least(1))
-    assert pair.status(pair.a)["alone"] == 0 and "detached" not in pair.a.run("dmesg").out
+    assert full_and_checkpointed(pair, pair.a)["alone"] == 0 and "detached" not in pair.a.run("dmesg").out
     lab.heal()
     assert flood.wait(120, check=False).rc != 0
     again.wait(120, check=False)
