@@ -160,16 +160,18 @@ bool dev_users(u32 major, u32 minor, char to[DEV_USERS_BYTES])
 
 static int geometry_read(struct dev *dev)
 {
+	unsigned int physical_block_bytes;
 	int block_bytes, read_only;
 
 	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) || ioctl(dev->fd, BLKSSZGET, &block_bytes) ||
-	    ioctl(dev->fd, BLKROGET, &read_only))
+	    ioctl(dev->fd, BLKPBSZGET, &physical_block_bytes) || ioctl(dev->fd, BLKROGET, &read_only))
 		return say_error(EXIT_DEVICE, "%s: its size cannot be read: %s", dev->path,
 				 strerror(errno));
 	/* the kernel would let it be opened for writing, and only the writes fail */
 	if (read_only)
 		return say_error(EXIT_DEVICE, "%s: is read-only", dev->path);
 	dev->block_bytes = block_bytes;
+	dev->physical_block_bytes = physical_block_bytes;
 	return 0;
 }
 

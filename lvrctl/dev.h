@@ -21,6 +21,7 @@ struct dev {
 	int fd;			/* -1: not open */
 	u64 bytes;		/* this and the next: once it is open */
 	u32 block_bytes;	/* logical block size */
+	u32 physical_block_bytes;
 };
 
 /* path must name a block device that is there; does not open it */

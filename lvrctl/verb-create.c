@@ -163,6 +163,18 @@ static int randomise(void *to, size_t bytes)
 	return 0;
 }
 
+/*
+ * The physical one, as far as it can be had: what is less the device reads and
+ * writes as a whole, which takes time, and when the power fails in between,
+ * the durable end of one chunk is lost with the beginning of the next.
+ */
+static u32 log_block_bytes(const struct dev *log)
+{
+	u32 least = max(log->block_bytes, LVR_SECTOR_BYTES);
+
+	return max(least, min(log->physical_block_bytes, LVR_BLOCK_MAX_BYTES));
+}
+
 static int super_make(const struct conf *conf, const struct backings *all, bool target,
 		      struct lvr_super *sb)
 {
@@ -173,7 +185,7 @@ static int super_make(const struct conf *conf, const struct backings *all, bool 
 		.group_uuid = uuid,
 		.target = target,
 		.self = conf_self(conf)->id,
-		.block_bytes = max(LVR_SECTOR_BYTES, all->item[0].dev.block_bytes),
+		.block_bytes = log_block_bytes(&all->item[0].dev),
 		.device_sect = all->item[0].dev.bytes >> LVR_SECTOR_SHIFT,
 		.members = conf->nodes,
 		.volume = volume,

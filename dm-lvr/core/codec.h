@@ -48,7 +48,7 @@ static inline int lvr_check_reserved(const char *what, bool zero, struct lvr_err
 /* block size of a log or a volume */
 static inline bool lvr_block_bytes_ok(u32 block_bytes)
 {
-	return block_bytes >= LVR_SECTOR_BYTES && block_bytes <= 4096 &&
+	return block_bytes >= LVR_SECTOR_BYTES && block_bytes <= LVR_BLOCK_MAX_BYTES &&
 	       is_power_of_2(block_bytes);
 }
 

@@ -86,8 +86,8 @@ int lvr_super_check_volumes(const struct lvr_volume_entry *volume, u32 volumes,
 			return -EINVAL;
 		}
 		if (!lvr_block_bytes_ok(v->block_bytes)) {
-			lvr_err_set(err, "volume %u has blocks of %u bytes, not 512 to 4096",
-				    v->id, v->block_bytes);
+			lvr_err_set(err, "volume %u has blocks of %u bytes, not %u to %u", v->id,
+				    v->block_bytes, LVR_SECTOR_BYTES, LVR_BLOCK_MAX_BYTES);
 			return -EINVAL;
 		}
 		if (v->flags & ~LVR_VOLUME_F_USED) {
@@ -183,7 +183,8 @@ static int check_device(const struct lvr_super *sb, u64 device_sect, struct lvr_
 		return -EINVAL;
 	}
 	if (!lvr_block_bytes_ok(sb->block_bytes)) {
-		lvr_err_set(err, "log blocks of %u bytes, not 512 to 4096", sb->block_bytes);
+		lvr_err_set(err, "log blocks of %u bytes, not %u to %u", sb->block_bytes,
+			    LVR_SECTOR_BYTES, LVR_BLOCK_MAX_BYTES);
 		return -EINVAL;
 	}
 	div64_u64_rem(sb->ring_bytes, sb->block_bytes, &rest);

@@ -146,7 +146,8 @@ static int check_make(const struct lvr_super_make *make, struct lvr_err *err)
 		return -EINVAL;
 	}
 	if (!lvr_block_bytes_ok(make->block_bytes)) {
-		lvr_err_set(err, "log blocks of %u bytes, not 512 to 4096", make->block_bytes);
+		lvr_err_set(err, "log blocks of %u bytes, not %u to %u", make->block_bytes,
+			    LVR_SECTOR_BYTES, LVR_BLOCK_MAX_BYTES);
 		return -EINVAL;
 	}
 	if (make->device_sect > U64_MAX >> LVR_SECTOR_SHIFT) {

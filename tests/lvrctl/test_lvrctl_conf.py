@@ -145,6 +145,6 @@ def test_block_size_too_small(box):
     box.conf(CONF.replace("[volume wal]", "block-size = 512\n[volume wal]"))
     box.key()
     box.disks()
-    box.fake("block-4096")
+    box.fake("block-bytes", 4096)
     result = box.run("create", "db", "--source")
     assert result.rc == 2 and "block-size 512 is less than the 4096" in result.err

@@ -58,10 +58,19 @@ def test_ids_are_random(ready):
 
 
 def test_4k_blocks(ready):
-    ready.fake("block-4096")
+    ready.fake("block-bytes", 4096)
     assert ready.run("create", "db", "--source").rc == 0
     sb = dump(ready)
     assert sb["block_bytes"] == 4096 and sb["volumes"][0]["block_bytes"] == 4096
+
+
+@pytest.mark.parametrize("physical,log", [(512, 512), (4096, 4096), (16384, 4096)])
+def test_blocks_of_the_log_are_physical_ones(ready, physical, log):
+    """As far as they go; those of the volumes are what their users see."""
+    ready.fake("physical-block-bytes", physical)
+    assert ready.run("create", "db", "--source").rc == 0
+    sb = dump(ready)
+    assert sb["block_bytes"] == log and sb["volumes"][0]["block_bytes"] == 512
 
 
 def test_log_carries_a_log(ready):

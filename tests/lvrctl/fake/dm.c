@@ -12,8 +12,8 @@
  *   numbers/<minor>	uuid of a device below, made by the fake lvm
  *   log		what was done, a line each
  *
- * Also in place of the kernel's block devices: files with the sticky bit. With
- * fail/fsync none of them takes what is written, with fail/blkid libblkid cannot
+ * Also in place of the kernel's block devices: files with the sticky bit, with
+ * blocks of block-bytes and physical-block-bytes, or 512. With fail/fsync none of them takes what is written, with fail/blkid libblkid cannot
  * tell what is on them.
  */
 #include <blkid/blkid.h>
@@ -49,6 +49,18 @@ int __wrap_stat(const char *path, struct stat *st)
 	return ret;
 }
 
+static int block_bytes(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	int bytes = 512;
+
+	if (file && fscanf(file, "%d", &bytes) != 1)
+		abort();
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
 	struct stat st;
@@ -63,7 +75,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	if (request == BLKGETSIZE64)
 		*(u64 *)arg = st.st_size;
 	else if (request == BLKSSZGET)
-		*(int *)arg = access("fake/block-4096", F_OK) ? 512 : 4096;
+		*(int *)arg = block_bytes("fake/block-bytes");
+	else if (request == BLKPBSZGET)
+		*(int *)arg = block_bytes("fake/physical-block-bytes");
 	else if (request == BLKROGET)
 		*(int *)arg = !access("fake/read-only", F_OK);
 	else

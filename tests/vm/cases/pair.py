@@ -14,9 +14,10 @@ class Pair:
         self.options = {"stage-mib": 8, "ping-ms": 300 * lab.slowness,
                         "timeout-ms": 3000 * lab.slowness} | options
         self.nodes = []
-        for name, block, log_block in zip(("alpha", "beta"), blocks, log_blocks, strict=True):
+        # one log has blocks of 512 bytes, the other of 4096, as most disks have
+        for name, block, log_block, physical in zip(("alpha", "beta"), blocks, log_blocks, (512, 4096), strict=True):
             kind = {"recorded": True} if recorded else {"volatile": volatile}
-            disks = [Disk("log", mib=log_mib, logical_block=log_block, **kind)]
+            disks = [Disk("log", mib=log_mib, logical_block=log_block, physical_block=max(log_block, physical), **kind)]
             disks += [Disk(v, mib=volume_mib, logical_block=block, **kind) for v in self.volumes]
             if recorded:
                 disks.append(Disk("notes", mib=1, recorded=True))
