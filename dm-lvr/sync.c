@@ -216,7 +216,7 @@ int lvr_sync_begin(struct lvr_link *link, u64 sync_id, bool resume, struct lvr_e
  * lvr_sync_ready() - is there a block to be sent now?
  * @link: the link
  *
- * Context: process, the sender thread.
+ * Context: any, while the sender thread sleeps or calls.
  * Return: whether.
  */
 bool lvr_sync_ready(struct lvr_link *link)

@@ -42,15 +42,20 @@ static bool any_failed(struct lvr_group *g)
 }
 
 /*
- * Is so much not destaged that room may become scarce: in the ring, or in
- * memory, of which a small record takes twice what it takes of the ring.
- * What is only kept for the sender gives way, and does not count.
+ * Is so much not destaged that room may become scarce: half of the ring, or
+ * three quarters of the memory. That is estimated as if it were all pages in
+ * chunks of their own, which take two in memory, head and payload, and what
+ * the blocks of the log make of it there. What is only kept for the sender
+ * gives way, and does not count.
  */
 static bool is_pressed(struct lvr_group *g)
 {
 	u64 waits_bytes = g->log.head.off - g->log.destaged.off;
+	u32 small_bytes = lvr_extent_bytes(LVR_CHUNK_HEAD_BYTES + LVR_RECORD_DESC_BYTES, PAGE_SIZE,
+					   g->log.ring.block_bytes);
 
-	return waits_bytes > g->log.ring.bytes / 2 || waits_bytes > g->stage.pages * PAGE_SIZE * 3 / 8;
+	return waits_bytes > g->log.ring.bytes / 2 ||
+	       waits_bytes * 2 > (u64)g->stage.pages * small_bytes * 3 / 4;
 }
 
 static bool checkpoint_due(struct lvr_group *g)

@@ -170,9 +170,11 @@ static int randomise(void *to, size_t bytes)
  */
 static u32 log_block_bytes(const struct dev *log)
 {
-	u32 least = max(log->block_bytes, LVR_SECTOR_BYTES);
+	u32 bytes = LVR_BLOCK_MAX_BYTES;
 
-	return max(least, min(log->physical_block_bytes, LVR_BLOCK_MAX_BYTES));
+	while (bytes > log->physical_block_bytes && bytes > LVR_SECTOR_BYTES)
+		bytes /= 2;	/* a power of two, whatever the driver names */
+	return max(bytes, log->block_bytes);
 }
 
 static int super_make(const struct conf *conf, const struct backings *all, bool target,

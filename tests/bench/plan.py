@@ -58,7 +58,7 @@ def order(configs, round_number):
 def seconds(scene, options):
     """How long a scene takes at most, about."""
     by_volumes = steps(scene)
-    once = sum(SETUP_SECONDS + WARM_UP_SECONDS + sum(OVERHEAD_SECONDS + expected_seconds(step.kind, options) for step in some)
+    once = sum(SETUP_SECONDS + 3 * WARM_UP_SECONDS + sum(OVERHEAD_SECONDS + expected_seconds(step.kind, options) for step in some)
                for some in by_volumes.values())
     return once * len(scene.configs) * options.rounds
 

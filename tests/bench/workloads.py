@@ -6,9 +6,9 @@ import json
 import time
 from dataclasses import dataclass
 
-BURST_PART = 3 / 8          # of the log; more would make dm-writecache begin to write back
+BURST_PART = 3 / 16         # of the log: small writes take twice their bytes of it; what has half of it full begins to write back
 STEADY_LOGS = 3
-WARM_UP_MIB, WARM_UP_SECONDS = 3, 2
+WARM_UP_MIB, WARM_UP_SECONDS = 4, 1
 ASSUMED_IOPS = 1000         # for the duration that is expected
 NS_PER_US = 1000
 
@@ -66,7 +66,8 @@ def expected_seconds(kind, options):
 
 def warm_up(config):
     """The emulator translates code when it first runs, which no machine does; without, the first workload would pay."""
-    _fio(config, WORKLOADS["rand4k-qd1"], WARM_UP_MIB, WARM_UP_SECONDS)
+    for name in ("rand4k-qd1", "rand4k-qd16", "fdatasync"):
+        _fio(config, WORKLOADS[name], WARM_UP_MIB, WARM_UP_SECONDS)
     config.settle()
 
 

@@ -64,7 +64,7 @@ def test_4k_blocks(ready):
     assert sb["block_bytes"] == 4096 and sb["volumes"][0]["block_bytes"] == 4096
 
 
-@pytest.mark.parametrize("physical,log", [(512, 512), (4096, 4096), (16384, 4096)])
+@pytest.mark.parametrize("physical,log", [(512, 512), (3072, 2048), (4096, 4096), (16384, 4096)])
 def test_blocks_of_the_log_are_physical_ones(ready, physical, log):
     """As far as they go; those of the volumes are what their users see."""
     ready.fake("physical-block-bytes", physical)

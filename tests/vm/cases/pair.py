@@ -7,17 +7,18 @@ class Pair:
     """alpha holds the data (source), beta is its replica (target). `a` and `b` are the nodes."""
 
     def __init__(self, lab, volumes=2, log_mib=64, volume_mib=24, volatile=True, blocks=(512, 512),
-                 log_blocks=(512, 512), group="g0", smp=2, mem_mib=None, recorded=False, **options):
+                 log_blocks=None, group="g0", smp=2, mem_mib=None, recorded=False, **options):
         self.lab = lab
         self.group = group
         self.volumes = [f"v{i}" for i in range(volumes)]
         self.options = {"stage-mib": 8, "ping-ms": 300 * lab.slowness,
                         "timeout-ms": 3000 * lab.slowness} | options
         self.nodes = []
-        # one log has blocks of 512 bytes, the other of 4096, as most disks have
-        for name, block, log_block, physical in zip(("alpha", "beta"), blocks, log_blocks, (512, 4096), strict=True):
+        # unless told otherwise one log has blocks of 512 bytes, the other shows such, as most disks, and has 4096
+        for name, block, log_block, physical in zip(("alpha", "beta"), blocks, log_blocks or (512, 512),
+                                                    log_blocks or (512, 4096), strict=True):
             kind = {"recorded": True} if recorded else {"volatile": volatile}
-            disks = [Disk("log", mib=log_mib, logical_block=log_block, physical_block=max(log_block, physical), **kind)]
+            disks = [Disk("log", mib=log_mib, logical_block=log_block, physical_block=physical, **kind)]
             disks += [Disk(v, mib=volume_mib, logical_block=block, **kind) for v in self.volumes]
             if recorded:
                 disks.append(Disk("notes", mib=1, recorded=True))

@@ -76,6 +76,7 @@ def test_a_synchronous_write_wakes_each_sender_once(lab):
     pair = Pair(lab, volumes=1, volatile=False, mode="sync").up()
     pair.wait(pair.a, in_sync=1)
     writes, before = 2000, [switches(node, "lvr_send") for node in pair.nodes]
+    flushes = pair.status(pair.a)["flushes"]
     trace = pair.a.run(f"""cd /sys/kernel/tracing 2>/dev/null && mount -t tracefs tracefs . 2>/dev/null
         cd /sys/kernel/tracing && echo 'comm ~ "lvr_send*"' > events/sched/sched_waking/filter
         echo 1 > events/sched/sched_waking/enable
@@ -83,7 +84,9 @@ def test_a_synchronous_write_wakes_each_sender_once(lab):
         echo 0 > events/sched/sched_waking/enable
         grep -v '^#' trace""", timeout=240).out.splitlines()
     woken = [switches(node, "lvr_send") - was for node, was in zip(pair.nodes, before, strict=True)]
-    assert all(writes * 0.9 < n < writes * 1.5 for n in woken), (writes, woken)
+    # LVR flushes by itself now and then, and tells the peer: so many are added as the run is slow
+    flushes = pair.status(pair.a)["flushes"] - flushes
+    assert all(writes * 0.9 < n < writes * 1.2 + 2 * flushes for n in woken) and flushes < writes, (writes, woken, flushes)
     by_writer = sum(bool(re.match(r" *dd-\d+ +\[\d+\] ..\.", line)) for line in trace)
     assert by_writer > writes * 0.9, (writes, by_writer, trace[:20])
 

@@ -175,19 +175,22 @@ def test_detach_twice(lab):
 
 def full_and_checkpointed(pair, node):
     """Until writers wait for room in a log of which only the peer lacks anything, and the worker has looked at that."""
-    status = pair.wait(node, deferred=at_least(1))
-    status = pair.wait(node, used_bytes=at_least(status["ring_bytes"] - (1 << 20)),
-                       checkpoint=at_least(status["head"]))
-    assert status["destaged"] == status["checkpoint"] == status["head"], status
+    def reached():
+        status = pair.status(node)
+        return (status["deferred"] and status["used_bytes"] > status["ring_bytes"] - (1 << 20) and
+                status["destaged"] == status["checkpoint"] == status["head"] and status)
+    status = pair.lab.wait(reached, what="a full log, all of it on the volumes")
     return pair.wait(node, seen_ms=at_least(status["seen_ms"] + 3000))
 
 
-def test_nobody_is_given_up_unawares(lab):
+@pytest.mark.parametrize("stage_mib", [4, 32])
+def test_nobody_is_given_up_unawares(lab, stage_mib):
     """on-disconnect=block: the peer relies on it that nothing is acknowledged without it. It is not given
-    up however full the log is, what it claims is true, and suspending does not wait for it."""
-    # memory for more than the log takes: else writers wait for memory, and the log never fills
+    up however full memory, or the log, is; what it claims is true, and suspending does not wait for it."""
+    def full(node):
+        return full_and_checkpointed(pair, node) if stage_mib > 16 else pair.wait(node, deferred=at_least(1))
     pair = Pair(lab, volumes=1, mode="sync", on_disconnect="block", on_full="detach", log_mib=16, volume_mib=28,
-                stage_mib=32).up()
+                stage_mib=stage_mib).up()
     pair.wait(pair.a, in_sync=1, alone=0)
     load = Load(pair, pair.a)
     load.run_until(50)
@@ -196,14 +199,14 @@ def test_nobody_is_given_up_unawares(lab):
     pair.wait(pair.a, link="waiting")
     synced = pair.status(pair.a)["sync_bytes"]
     flood = pair.a.spawn(f"dd if=/dev/urandom of={pair.device('v0')} bs=1M count=22 seek=5 conv=fsync")
-    status = full_and_checkpointed(pair, pair.a)
+    status = full(pair.a)
     assert status["alone"] == 0 and "peer" in status["reason"], status
     # what is in the log fails, and what waits for memory or room; what comes behind it waits again
     pair.a.run("dmsetup suspend --nolockfs g0-v0", timeout=120)
     assert "peer beta is away" in pair.a.run("dmesg").out
     pair.a.run("dmsetup resume g0-v0")
     again = pair.a.spawn(f"dd if=/dev/urandom of={pair.device('v0')} bs=1M count=11 seek=5 conv=fsync")
-    assert full_and_checkpointed(pair, pair.a)["alone"] == 0 and "detached" not in pair.a.run("dmesg").out
+    assert full(pair.a)["alone"] == 0 and "detached" not in pair.a.run("dmesg").out
     lab.heal()
     assert flood.wait(120, check=False).rc != 0
     again.wait(120, check=False)
