@@ -21,17 +21,22 @@ def table(measurements):
             lines.append(f"{one['config']:>11}{one['workload']:>16}  " + ", ".join(
                 f"{name} {value:g}" for name, value in one.items() if isinstance(value, int | float)))
         else:
-            lines.append("".join(f"{one.get(name, '-'):>{width}}" for name, width in COLUMNS))
+            lines.append("".join(f" {_cell(one.get(name, '-')):>{width - 1}}" for name, width in COLUMNS))
     return "\n".join(lines)
 
 
+def _cell(value):
+    """The median of an even number of rounds has more digits than it is worth."""
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
 def chart(measurements):
-    """IOPS of all bursts on plain devices and link as a PNG; its path, or None without gnuplot."""
+    """IOPS of all bursts on plain devices and link as a PNG; its path, or why there is none."""
     if not shutil.which("gnuplot"):
-        return None
+        return "no chart: there is no gnuplot"
     chosen = [m for m in measurements if (m["kind"], m["device"], m["link"]) == ("burst", "plain", "plain")]
     if not chosen:
-        return None
+        return "no chart: nothing was measured on plain devices and link"
     configs = list(dict.fromkeys(m["config"] for m in chosen))
     workloads = list(dict.fromkeys(m["workload"] for m in chosen))
     iops = {(m["workload"], m["config"]): m["iops"] for m in chosen}

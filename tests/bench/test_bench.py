@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import check
 import plan
 import pytest
+import report
 import results
 import targets
 import workloads
@@ -130,7 +131,13 @@ def test_options_choose():
 
 
 def test_a_burst_fits_the_log_and_steady_is_three_of_it():
-    assert workloads.amount_mib("burst", 64) == 24 and workloads.amount_mib("steady", 64) == 192
+    assert workloads.amount_mib("burst", 64) == 12 and workloads.amount_mib("steady", 64) == 192
+
+
+def test_columns_stay_apart():
+    one = {"config": "lvr-async", "device": "plain", "link": "plain", "workload": "fdatasync-4jobs", "kind": "burst",
+           "iops": 204.35000000000002}
+    assert report.table([one]).splitlines()[-1].split() == ["lvr-async", "fdatasync-4jobs", "burst", "204.35"] + ["-"] * 5
 
 
 def test_taps_are_made_once_for_each_link(monkeypatch):
