@@ -5,6 +5,7 @@
 
 #define LVR_SECTOR_SHIFT	9
 #define LVR_SECTOR_BYTES	512u
+#define LVR_BLOCK_MAX_BYTES	4096u	/* of a log and of a volume */
 
 /* members and volumes of a group; both sized into the superblock */
 #define LVR_MAX_MEMBERS		8
@@ -47,7 +48,6 @@
 /* tunables of a group: default, least, greatest */
 #define LVR_STAGE_DEFAULT_MIB	64
 #define LVR_STAGE_MIN_MIB	4
-#define LVR_BLOCK_MAX_BYTES	4096u	/* of a log and of a volume */
 #define LVR_STAGE_MAX_MIB	4096
 #define LVR_PING_DEFAULT_MS	1000
 #define LVR_PING_MIN_MS		100

@@ -68,6 +68,13 @@ def test_a_flush_does_not_wake_the_worker(lab):
                timeout=120)
     woken = [switches(node, "lvr_worker") - was for node, was in zip(pair.nodes, before, strict=True)]
     assert all(0 < n < writes // 4 for n in woken), (writes, woken)
+    # those make themselves durable; now with a flush behind each write
+    flushes, before = pair.status(pair.a)["flushes"], switches(pair.a, "lvr_worker")
+    load = Load(pair, pair.a, depth=1, flush_every=1)
+    load.run_until(1000)
+    load.stop()
+    flushes, woken = pair.status(pair.a)["flushes"] - flushes, switches(pair.a, "lvr_worker") - before
+    assert flushes > 900 and 0 < woken < flushes // 4, (flushes, woken)
 
 
 def test_a_synchronous_write_wakes_each_sender_once(lab):
