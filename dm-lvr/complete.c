@@ -13,6 +13,10 @@
  *          the chunk, FUA would say nothing of that, and a flush is made. None
  *          is under way that would end behind such a chunk: there was nothing
  *          to be flushed when it was placed, nor is before it has ended.
+ *          So goes a FUA write, at the peer what its source waits for, and
+ *          what will be flushed next, as a program that flushes after each
+ *          write has shown: its flush finds everything durable, and with the
+ *          gate on the log became so while the peer's did.
  *
  * Plain writes complete at written, FUA and flushes at durable; while the
  * gate is on also at the peer's durable position (I2). Where the gate may not
@@ -24,6 +28,11 @@
 
 /* written data is made durable after this, if nobody asks sooner */
 #define FLUSH_INTERVAL_MS	20
+
+/* eager rises with each flush and falls with each chunk: more than every other chunk is followed by a flush, or it is 0 soon */
+#define EAGER_PER_FLUSH		2
+#define EAGER_ENOUGH		4
+#define EAGER_MAX		8
 
 /* -------------------------------------------------------------- completing */
 
@@ -44,6 +53,7 @@ static void complete_ready_locked(struct lvr_log *log, struct bio_list *done)
 		plain_seq = min(plain_seq, log->peer_durable_seq);
 		fua_seq = min(fua_seq, log->peer_durable_seq);
 	}
+	log->completed_seq = max(log->completed_seq, plain_seq);
 	log->unacked = NULL;
 	if (c) {
 		list_for_each_entry_from(c, &log->chunks, list) {
@@ -306,24 +316,49 @@ int lvr_log_flush_wait(struct lvr_group *g, u64 seq)
 }
 
 /**
+ * lvr_log_flush_expected() - will a flush follow the chunk that is placed now
+ * @log: the log; its lock is held
+ *
+ * Guessed from what came before: to be wrong costs a FUA, or a flush.
+ *
+ * Context: any.
+ */
+bool lvr_log_flush_expected(struct lvr_log *log)
+{
+	bool expected = log->eager >= EAGER_ENOUGH;
+
+	lockdep_assert_held(&log->lock);
+	log->eager -= log->eager > 0;
+	return expected;
+}
+
+/**
  * lvr_log_flush_bio() - an empty flush
  * @g: the group
  * @bio: without data; completes when every write completed before now is
  *       durable, with the gate on also at the peer
+ *
+ * Not what is only written: with the gate on, that would be a wait for what
+ * the peer has not acknowledged to others yet.
  *
  * Context: process; takes over the bio.
  */
 void lvr_log_flush_bio(struct lvr_group *g, struct bio *bio)
 {
 	struct lvr_log *log = &g->log;
+	bool volatile_data;
 
 	spin_lock_irq(&log->lock);
-	lvr_bio(bio)->flush_seq = log->written.seq;
+	lvr_bio(bio)->flush_seq = log->completed_seq;
 	bio_list_add(&log->flushes, bio);
-	log->flush_wanted_off = max(log->flush_wanted_off, log->written.off);
+	volatile_data = log->completed_seq > log->durable.seq;
+	if (volatile_data)
+		log->flush_wanted_off = max(log->flush_wanted_off, log->written.off);
+	log->eager = min_t(u32, log->eager + EAGER_PER_FLUSH, EAGER_MAX);
 	spin_unlock_irq(&log->lock);
 	lvr_log_complete(g);
-	flush_start(g);
+	if (volatile_data)
+		flush_start(g);
 }
 
 /* -------------------------------------------------------------------- the peer */

@@ -222,6 +222,7 @@ struct lvr_link {
 	u64 told_durable_seq;
 	u64 told_applied_seq;
 	u64 polled_off;			/* target: destaged when last looked at */
+	u64 polled_durable_off;		/* target: and durable */
 	u64 told_sync_no;
 	bool told_done;
 };

@@ -98,6 +98,7 @@ void lvr_log_stand_at(struct lvr_group *g, const struct lvr_pos *pos)
 	log->unwritten = NULL;
 	log->unacked = NULL;	/* no bio waits, but with the gate on it may name a chunk all the same */
 	log->flush_wanted_off = 0;
+	log->completed_seq = pos->seq;
 	log->head = *pos;
 	log->data_seq = min(log->data_seq, pos->seq);
 	log->written = *pos;
@@ -270,7 +271,7 @@ static bool changes_volumes(const struct lvr_chunk *c)
 
 /*
  * give a chunk its place, encode the envelope, count it as in flight;
- * urgent: somebody waits until it is durable
+ * urgent: somebody waits until it is durable, or will at once
  */
 static void place_locked(struct lvr_group *g, struct lvr_chunk *c, bool urgent)
 {
@@ -335,6 +336,7 @@ static struct lvr_chunk *seal_locked(struct lvr_group *g)
 	struct lvr_log *log = &g->log;
 	struct lvr_chunk *c = log->open;
 	u64 chain = log->head.chain;
+	bool expected;
 
 	lockdep_assert_held(&log->lock);
 	log->open = NULL;
@@ -347,7 +349,8 @@ static struct lvr_chunk *seal_locked(struct lvr_group *g)
 		chain = lvr_chain_start(chain, log->gen, log->head.seq);
 	}
 	c->info.chain = lvr_chunk_encode(lvr_chunk_head(c), &c->info, chain);
-	place_locked(g, c, !bio_list_empty(&c->fua));
+	expected = lvr_log_flush_expected(log);
+	place_locked(g, c, expected || !bio_list_empty(&c->fua));
 	return c;
 }
 

@@ -210,6 +210,8 @@ struct lvr_log {
 	bool gate;			/* writes wait for the peer's durable ack ... */
 	bool gate_refuses;		/* ... but of volumes being suspended they end without it */
 	u64 peer_durable_seq;
+	u64 completed_seq;		/* no write behind it has been acknowledged: what a flush covers */
+	u32 eager;			/* how regularly flushes follow chunks */
 	struct lvr_chunk *unacked;	/* first chunk with waiting bios, or NULL */
 	struct bio_list flushes;	/* empty flushes in order; position in struct lvr_bio */
 	bool flush_in_flight;
@@ -270,7 +272,10 @@ void lvr_chunk_unpin(struct lvr_chunk *chunk);
 /* submit the open chunk if nothing is in flight (or force) */
 void lvr_log_commit(struct lvr_group *g, bool force);
 
-/* secondary: a received, fully checked chunk (head page filled from +LVR_ENVELOPE_BYTES, records with pages). -ENOSPC: no ring room now */
+/*
+ * secondary: a received, fully checked chunk (head page filled from +LVR_ENVELOPE_BYTES, records with pages);
+ * urgent: its source waits until it is durable. -ENOSPC: no ring room now
+ */
 int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent);
 void lvr_log_told_durable(struct lvr_group *g, u32 opening, u64 seq);
 
@@ -280,6 +285,7 @@ void lvr_log_flush_work(struct work_struct *work);
 void lvr_log_flush_soon(struct lvr_group *g, bool now);
 /* an empty flush: completes when durable and, gated, acked covers all completed writes */
 void lvr_log_flush_bio(struct lvr_group *g, struct bio *bio);
+bool lvr_log_flush_expected(struct lvr_log *log);
 /* make everything written durable soon */
 void lvr_log_want_flush(struct lvr_group *g);
 /* same and wait until durable covers seq (or the log failed: -EIO); process context */

@@ -142,7 +142,7 @@ static int check_payload(const void *head, const void *payload, const struct lvr
 	for (i = 0; i < info->records; i++) {
 		lvr_chunk_record(head, i, &rec);
 		bytes = lvr_record_payload_bytes(&rec);
-		if (bytes && lvr_xxh64(payload, bytes, 0) != rec.data_hash) {
+		if (bytes && lvr_xxh64(payload, bytes, LVR_HASH_SEED) != rec.data_hash) {
 			lvr_err_set(err, "payload of record %u does not match its hash", i);
 			return -EUCLEAN;
 		}

@@ -140,6 +140,7 @@ int lvr_recover(struct lvr_group *g, struct lvr_err *err)
 	log->incarnation = g->sb->incarnation;
 	log->head = scan->pos;
 	log->written = scan->pos;
+	log->completed_seq = scan->pos.seq;
 	log->durable = scan->pos;
 	log->checkpoint = g->sb->checkpoint;
 	log->destaged = g->sb->checkpoint;

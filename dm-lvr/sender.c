@@ -366,6 +366,7 @@ static int target_round(struct lvr_link *link)
 	}
 	look(link->g, &at);
 	link->polled_off = at.destaged.off;
+	link->polled_durable_off = at.durable.off;
 	ret = lvr_sync_target_poll(link, &at.durable, &at.destaged);
 	if (ret) {
 		give_up(link, "cannot complete the full synchronisation: %pe", ERR_PTR(ret));
@@ -391,7 +392,9 @@ static bool target_has_work(struct lvr_link *link)
 	if (!may_ack(link))
 		return false;
 	glance(link->g, &at);
-	return news_to_ack(link, &at);
+	/* blocks of a full sync move no seq */
+	return news_to_ack(link, &at) ||
+	       (READ_ONCE(link->target.pending) && at.durable.off != link->polled_durable_off);
 }
 
 /* something is destaged that the source, or the end of a full sync, waits for */

@@ -153,7 +153,7 @@ void lvr_stage_give_rec(struct lvr_stage *stage, struct lvr_rec *rec)
  * @rec: with its pages; its length is that of @rec->desc
  *
  * Context: any, does not sleep.
- * Return: XXH64 with seed 0, 0 without payload.
+ * Return: XXH64, 0 without payload.
  */
 u64 lvr_rec_hash(const struct lvr_rec *rec)
 {
@@ -164,8 +164,8 @@ u64 lvr_rec_hash(const struct lvr_rec *rec)
 	if (!left)
 		return 0;
 	if (left <= PAGE_SIZE)
-		return lvr_xxh64(page_address(page->page), left, 0);
-	lvr_xxh64_reset(&hash, 0);
+		return lvr_xxh64(page_address(page->page), left, LVR_HASH_SEED);
+	lvr_xxh64_reset(&hash, LVR_HASH_SEED);
 	for (; left; left -= now, page = page->next) {
 		now = min_t(u32, left, PAGE_SIZE);
 		lvr_xxh64_update(&hash, page_address(page->page), now);

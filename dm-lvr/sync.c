@@ -254,7 +254,7 @@ static void add_payload(struct lvr_sync_source *s, struct batch *b, struct lvr_r
 	u32 left = rec->len_sect << LVR_SECTOR_SHIFT, now;
 	lvr_xxh64_state hash;
 
-	lvr_xxh64_reset(&hash, 0);
+	lvr_xxh64_reset(&hash, LVR_HASH_SEED);
 	for (; left; left -= now) {
 		now = min_t(u32, left, PAGE_SIZE);
 		bvec_set_page(&s->bvec[b->bvecs], s->page[b->bvecs], now, 0);

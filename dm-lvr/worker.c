@@ -335,7 +335,7 @@ void lvr_worker_kick(struct lvr_group *g)
 void lvr_worker_durable(struct lvr_group *g)
 {
 	smp_mb();	/* either go_on() sees what is durable, or this that it waits no more */
-	if (lvr_destage_behind(g) && (!READ_ONCE(g->destage_waits) || is_urgent(g)))
+	if ((!READ_ONCE(g->destage_waits) || is_urgent(g)) && lvr_destage_behind(g))
 		lvr_worker_kick(g);
 }
 

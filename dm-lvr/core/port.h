@@ -38,8 +38,9 @@ typedef struct xxh64_state lvr_xxh64_state;
 #include "port-user.h"
 #endif
 
-/* seed of every crc32c in the formats */
+/* seed of every crc32c in the formats, and of every XXH64 */
 #define LVR_CRC_SEED	(~0u)
+#define LVR_HASH_SEED	0
 
 /* a reason in words, for the log, the console or a test */
 struct lvr_err {

@@ -68,13 +68,25 @@ def test_a_flush_does_not_wake_the_worker(lab):
                timeout=120)
     woken = [switches(node, "lvr_worker") - was for node, was in zip(pair.nodes, before, strict=True)]
     assert all(0 < n < writes // 4 for n in woken), (writes, woken)
-    # those make themselves durable; now with a flush behind each write
+    # those make themselves durable; now with a flush behind every fourth, which is not expected
     flushes, before = pair.status(pair.a)["flushes"], switches(pair.a, "lvr_worker")
-    load = Load(pair, pair.a, depth=1, flush_every=1)
-    load.run_until(1000)
+    load = Load(pair, pair.a, depth=1, flush_every=4)
+    load.run_until(4000)
     load.stop()
     flushes, woken = pair.status(pair.a)["flushes"] - flushes, switches(pair.a, "lvr_worker") - before
     assert flushes > 900 and 0 < woken < flushes // 4, (flushes, woken)
+
+
+def test_a_flush_behind_each_write_costs_the_log_none(lab):
+    """Who flushes after each write has it written so that the flush finds everything durable."""
+    pair = Pair(lab, volumes=1, volatile=False).up()
+    before = pair.status(pair.a)
+    load = Load(pair, pair.a, depth=1, flush_every=1)
+    load.run_until(1000)
+    load.stop()
+    after = pair.status(pair.a)
+    assert after["chunks"] - before["chunks"] >= 1000 and after["flushes"] - before["flushes"] < 50, (before, after)
+    assert load.flushed >= 1000
 
 
 def test_a_synchronous_write_wakes_each_sender_once(lab):

@@ -1,5 +1,5 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
-from kit import assert_same_bytes, at_least, origin, refused, settle, stop_incomplete
+from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete
 from pair import SLOW, Load
 from soft import SoftPair
 
@@ -264,6 +264,47 @@ def test_sync_waits_for_the_flush_of_the_peers_log(lab):
     for one in writes:
         one.wait(timeout=60)
     pair.swap(b, "log", "linear")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_a_flush_waits_for_no_write_that_is_not_acknowledged(lab):
+    """In sync mode others may have written what their peer does not hold yet: a flush promises nothing of that."""
+    pair = SoftPair(lab, mode="sync").up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    at_rest(pair, b)
+    part_log(pair, b, "writes")
+    head = pair.status(a)["head"]
+    other = a.spawn(write(pair, "v1", "a").replace(",fsync", ""))
+    pair.wait(a, written=at_least(head + 1))
+    a.run(f"dd if=/dev/null of={pair.device('v0')} conv=notrunc,fsync 2>&1", timeout=60)
+    assert other.poll() is None and under_way(b, "below-log") == 1
+    b.run("dmsetup resume log-writes")
+    other.wait(timeout=60)
+    pair.swap(b, "log", "linear")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
+    """What is durable in the target's log is acked, without a ping and though nothing can be destaged."""
+    pair = SoftPair(lab, ping_ms=60_000, timeout_ms=600_000, log_mib=128)
+    lab.start()
+    pair.create()
+    for volume in pair.volumes:
+        fill(pair.a, f"/dev/disk/rig/{volume}", 24)
+    for node in pair.nodes:
+        pair.start(node)
+    for volume in pair.volumes:
+        pair.b.run(f"dmsetup suspend --noflush --nolockfs below-{volume}")
+    pair.a.run("lvrctl promote g0")
+    total = pair.wait(pair.a, link="syncing", sync_total_sect=at_least(1))["sync_total_sect"]
+    pair.wait(pair.a, sync_done_sect=total, timeout=45)
+    assert pair.status(pair.b)["consistent"] == 0
+    for volume in pair.volumes:
+        pair.b.run(f"dmsetup resume below-{volume}")
+    pair.wait_synced()
     settle(pair)
     assert_same_bytes(pair)
 
