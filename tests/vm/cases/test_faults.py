@@ -1,4 +1,5 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
+import pytest
 from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete
 from pair import SLOW, Load
 from soft import SoftPair
@@ -119,6 +120,10 @@ def test_a_failing_origin_is_tried_quietly(lab):
     lab.wait(lambda: uptime_s(pair.a) > began + 5, what="some seconds to pass")
     tries, seconds = pair.status(pair.a)["errors"] - errors, uptime_s(pair.a) - began
     assert 1 <= tries <= seconds + 1, (tries, seconds)
+    # it is suspended all the same, and without a flush so are those whose writers wait for it
+    pair.a.run("dmsetup suspend g0-v1 && dmsetup resume g0-v1 && "
+               "dmsetup suspend --noflush g0-v0 && dmsetup resume g0-v0", timeout=60)
+    pair.wait(pair.a, deferred=at_least(1))
     pair.swap(pair.a, "v1", "linear")
     load.run_until(60)
     load.stop()
@@ -127,10 +132,12 @@ def test_a_failing_origin_is_tried_quietly(lab):
     assert_same_bytes(pair)
 
 
-def test_log_device_fails(lab):
-    """The node that cannot keep a promise any more makes none; what it promised is there afterwards."""
+@pytest.mark.parametrize("depth, flush_every", [(8, 16), (1, 1)], ids=["flushed", "forced"])
+def test_log_device_fails(lab, depth, flush_every):
+    """The node that cannot keep a promise any more makes none; what it promised is there afterwards. What fails is a
+    write, or one that was to make itself durable."""
     pair = SoftPair(lab, start_primary="at-once").up()
-    load = Load(pair, pair.a)
+    load = Load(pair, pair.a, depth=depth, flush_every=flush_every)
     load.run_until(60)
     pair.swap(pair.a, "log", "error")
     status = pair.wait(pair.a, state="failed")
