@@ -13,10 +13,11 @@
  *          the chunk, FUA would say nothing of that, and a flush is made. None
  *          is under way that would end behind such a chunk: there was nothing
  *          to be flushed when it was placed, nor is before it has ended.
- *          So goes a FUA write, at the peer what its source waits for, and
- *          what will be flushed next, as a program that flushes after each
- *          write has shown: its flush finds everything durable, and with the
- *          gate on the log became so while the peer's did.
+ *          Three kinds of chunk go that way: with a FUA write in it; at the
+ *          peer, one whose source waits; and one behind which a flush is
+ *          expected, as from a program that flushes after each write. Its
+ *          flush then finds everything durable, and with the gate on the log
+ *          became so while the peer's did.
  *
  * Plain writes complete at written, FUA and flushes at durable; while the
  * gate is on also at the peer's durable position (I2). Where the gate may not
@@ -29,7 +30,10 @@
 /* written data is made durable after this, if nobody asks sooner */
 #define FLUSH_INTERVAL_MS	20
 
-/* eager rises with each flush and falls with each chunk: more than every other chunk is followed by a flush, or it is 0 soon */
+/*
+ * log->eager rises with each flush and falls with each chunk that could have been written for one: it comes up where
+ * more than half of them are followed by a flush, and goes down where fewer are.
+ */
 #define EAGER_PER_FLUSH		2
 #define EAGER_ENOUGH		4
 #define EAGER_MAX		8
@@ -316,14 +320,14 @@ int lvr_log_flush_wait(struct lvr_group *g, u64 seq)
 }
 
 /**
- * lvr_log_flush_expected() - will a flush follow the chunk that is placed now
+ * lvr_log_expect_flush() - count a chunk that is placed now; will a flush follow it
  * @log: the log; its lock is held
  *
  * Guessed from what came before: to be wrong costs a FUA, or a flush.
  *
  * Context: any.
  */
-bool lvr_log_flush_expected(struct lvr_log *log)
+bool lvr_log_expect_flush(struct lvr_log *log)
 {
 	bool expected = log->eager >= EAGER_ENOUGH;
 
@@ -346,18 +350,19 @@ bool lvr_log_flush_expected(struct lvr_log *log)
 void lvr_log_flush_bio(struct lvr_group *g, struct bio *bio)
 {
 	struct lvr_log *log = &g->log;
-	bool volatile_data;
+	bool wanted;
 
 	spin_lock_irq(&log->lock);
 	lvr_bio(bio)->flush_seq = log->completed_seq;
 	bio_list_add(&log->flushes, bio);
-	volatile_data = log->completed_seq > log->durable.seq;
-	if (volatile_data)
+	/* one that is under way may cover it */
+	wanted = log->completed_seq > (log->flush_in_flight ? log->flush_pos.seq : log->durable.seq);
+	if (wanted)
 		log->flush_wanted_off = max(log->flush_wanted_off, log->written.off);
 	log->eager = min_t(u32, log->eager + EAGER_PER_FLUSH, EAGER_MAX);
 	spin_unlock_irq(&log->lock);
 	lvr_log_complete(g);
-	if (volatile_data)
+	if (wanted)
 		flush_start(g);
 }
 

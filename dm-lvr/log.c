@@ -336,7 +336,6 @@ static struct lvr_chunk *seal_locked(struct lvr_group *g)
 	struct lvr_log *log = &g->log;
 	struct lvr_chunk *c = log->open;
 	u64 chain = log->head.chain;
-	bool expected;
 
 	lockdep_assert_held(&log->lock);
 	log->open = NULL;
@@ -349,8 +348,7 @@ static struct lvr_chunk *seal_locked(struct lvr_group *g)
 		chain = lvr_chain_start(chain, log->gen, log->head.seq);
 	}
 	c->info.chain = lvr_chunk_encode(lvr_chunk_head(c), &c->info, chain);
-	expected = lvr_log_flush_expected(log);
-	place_locked(g, c, expected || !bio_list_empty(&c->fua));
+	place_locked(g, c, !bio_list_empty(&c->fua) || lvr_log_expect_flush(log));
 	return c;
 }
 

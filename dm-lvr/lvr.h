@@ -285,7 +285,7 @@ void lvr_log_flush_work(struct work_struct *work);
 void lvr_log_flush_soon(struct lvr_group *g, bool now);
 /* an empty flush: completes when durable and, gated, acked covers all completed writes */
 void lvr_log_flush_bio(struct lvr_group *g, struct bio *bio);
-bool lvr_log_flush_expected(struct lvr_log *log);
+bool lvr_log_expect_flush(struct lvr_log *log);
 /* make everything written durable soon */
 void lvr_log_want_flush(struct lvr_group *g);
 /* same and wait until durable covers seq (or the log failed: -EIO); process context */

@@ -49,7 +49,7 @@ static int scan_chunk(struct lvr_group *g, struct lvr_scan *scan, u64 limit_off)
 		if (!bytes)
 			continue;
 		ret = lvr_scan_record_hash(scan, extent + LVR_ENVELOPE_BYTES, i,
-					  lvr_xxh64(payload, bytes, 0));
+					  lvr_xxh64(payload, bytes, LVR_HASH_SEED));
 		if (ret)
 			return ret;
 		payload += bytes;

@@ -127,7 +127,7 @@ void lvr_sync_appended(struct lvr_link *link, const struct lvr_chunk_info *info,
 	spin_lock(&link->lock);
 	t->last_no = info->sync_no;
 	if (t->pending < LVR_SYNC_PENDING)
-		t->pending++;	/* else the last one stands for both */
+		WRITE_ONCE(t->pending, t->pending + 1);	/* else the last one stands for both */
 	last = (t->first + t->pending - 1) % LVR_SYNC_PENDING;
 	t->queue[last].no = info->sync_no;
 	t->queue[last].off = off;
@@ -139,6 +139,7 @@ void lvr_sync_appended(struct lvr_link *link, const struct lvr_chunk_info *info,
 		t->at = (struct lvr_sync_cursor){ first->volume, first->start_sect + first->len_sect };
 	}
 	spin_unlock(&link->lock);
+	wake_up_all(&link->g->log.moved);	/* it may be durable already */
 	if (end)
 		lvr_link_event(link, LVR_LEV_SYNC_SENT, "all blocks are received");
 }
@@ -165,7 +166,7 @@ int lvr_sync_target_poll(struct lvr_link *link, const struct lvr_pos *durable,
 	while (t->pending && t->queue[t->first].off <= durable->off) {
 		WRITE_ONCE(t->durable_no, t->queue[t->first].no);
 		t->first = (t->first + 1) % LVR_SYNC_PENDING;
-		t->pending--;
+		WRITE_ONCE(t->pending, t->pending - 1);
 	}
 	complete = t->end_seen && !t->done && !t->pending && destaged->off >= t->end_off &&
 		   destaged->seq >= t->end_seq;

@@ -188,7 +188,7 @@ static int walk_payload(const struct log *log, struct lvr_scan *scan, u8 *extent
 		bytes = lvr_record_payload_bytes(&record);
 		if (!bytes)
 			continue;
-		if (lvr_scan_record_hash(scan, head, i, lvr_xxh64(extent + at, bytes, 0)))
+		if (lvr_scan_record_hash(scan, head, i, lvr_xxh64(extent + at, bytes, LVR_HASH_SEED)))
 			return WALK_END;
 		at += bytes;
 	}

@@ -38,7 +38,7 @@ typedef struct xxh64_state lvr_xxh64_state;
 #include "port-user.h"
 #endif
 
-/* seed of every crc32c in the formats, and of every XXH64 */
+/* seeds in the formats: of every crc32c, and of a payload's XXH64 */
 #define LVR_CRC_SEED	(~0u)
 #define LVR_HASH_SEED	0
 

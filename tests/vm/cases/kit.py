@@ -67,6 +67,10 @@ def threads(node):
     return int(node.run("cat /proc/[0-9]*/stat 2>/dev/null | grep -c '^[0-9]* (.*) . 2 '").out)
 
 
+def uptime_s(node):
+    return float(node.run("cat /proc/uptime").out.split()[0])
+
+
 def mem_free_kib(node):
     return int(node.run("echo 3 >/proc/sys/vm/drop_caches; grep MemFree: /proc/meminfo").out.split()[1])
 

@@ -2,6 +2,7 @@
 writes to the volumes."""
 import re
 
+from kit import uptime_s
 from pair import Load, Pair
 from rig.counter import Counter
 
@@ -60,21 +61,26 @@ def switches(node, thread):
                         f"$(dirname $(grep -l {thread} /proc/[0-9]*/comm))/status").out)
 
 
+def looks_since(pair, began):
+    """How often a worker that waits for company may have looked for it by itself since an uptime, and destaged."""
+    return 15 * (uptime_s(pair.a) - began)
+
+
 def test_a_flush_does_not_wake_the_worker(lab):
     """Durable records that wait for company are looked at now and then, not each time that more are durable."""
     pair = Pair(lab, volumes=1, volatile=False).up()
-    writes, before = 2000, [switches(node, "lvr_worker") for node in pair.nodes]
+    writes, before, began = 2000, [switches(node, "lvr_worker") for node in pair.nodes], uptime_s(pair.a)
     pair.a.run(f"dd if=/dev/zero of={pair.device('v0')} bs=4k count={writes} oflag=direct,dsync conv=notrunc 2>/dev/null",
                timeout=120)
     woken = [switches(node, "lvr_worker") - was for node, was in zip(pair.nodes, before, strict=True)]
-    assert all(0 < n < writes // 4 for n in woken), (writes, woken)
+    assert all(0 < n < writes // 4 + looks_since(pair, began) for n in woken), (writes, woken)
     # those make themselves durable; now with a flush behind every fourth, which is not expected
-    flushes, before = pair.status(pair.a)["flushes"], switches(pair.a, "lvr_worker")
+    flushes, before, began = pair.status(pair.a)["flushes"], switches(pair.a, "lvr_worker"), uptime_s(pair.a)
     load = Load(pair, pair.a, depth=1, flush_every=4)
     load.run_until(4000)
     load.stop()
     flushes, woken = pair.status(pair.a)["flushes"] - flushes, switches(pair.a, "lvr_worker") - before
-    assert flushes > 900 and 0 < woken < flushes // 4, (flushes, woken)
+    assert flushes > 900 and 0 < woken < flushes // 4 + looks_since(pair, began), (flushes, woken)
 
 
 def test_a_flush_behind_each_write_costs_the_log_none(lab):
@@ -86,7 +92,7 @@ def test_a_flush_behind_each_write_costs_the_log_none(lab):
     load.stop()
     after = pair.status(pair.a)
     assert after["chunks"] - before["chunks"] >= 1000 and after["flushes"] - before["flushes"] < 50, (before, after)
-    assert load.flushed >= 1000
+    assert load.flushed >= 999      # it may have been ended between the last write and its flush
 
 
 def test_a_synchronous_write_wakes_each_sender_once(lab):

@@ -11,16 +11,17 @@ def recovered(pair, node, load, promised):
     load.check(node, promised, pair.raw())
 
 
-@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.smoke), 2,
-                                  pytest.param(3, marks=pytest.mark.long)])
-def test_primary_alone_recovers(lab, seed):
+@pytest.mark.parametrize("seed, shape", [
+    pytest.param(1, {}, marks=pytest.mark.smoke), (2, {}), pytest.param(3, {}, marks=pytest.mark.long),
+    (4, dict(depth=1, flush_every=1))], ids=["1", "2", "3", "flushed"])
+def test_primary_alone_recovers(lab, seed, shape):
     """A primary without its peer is cut off, confirmed by its configuration, twice in a row."""
     pair = Pair(lab, start_primary="at-once")
     lab.start()
     pair.create()
     pair.start(pair.a)
     pair.a.run("lvrctl promote g0")
-    load = Load(pair, pair.a, seed=seed)
+    load = Load(pair, pair.a, seed=seed, **shape)
     load.run_until(300)
     pair.wait(pair.a, destaged=at_least(100))
     load.run_until(100)

@@ -1,8 +1,11 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
 import pytest
-from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete
+from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete, uptime_s
 from pair import SLOW, Load
 from soft import SoftPair
+
+
+SYNC_WINDOW_SECT = 32 * 256     # of a full synchronisation: blocks that are not acked
 
 
 def write(pair, volume, byte, at_kib=0, kib=64):
@@ -102,10 +105,6 @@ def test_origin_fails_for_a_while_under_load(lab):
     load.check(pair.a, load.done)
     settle(pair)
     assert_same_bytes(pair)
-
-
-def uptime_s(node):
-    return float(node.run("cat /proc/uptime").out.split()[0])
 
 
 def test_a_failing_origin_is_tried_quietly(lab):
@@ -294,8 +293,20 @@ def test_a_flush_waits_for_no_write_that_is_not_acknowledged(lab):
     assert_same_bytes(pair)
 
 
+def trace_wakers(node, thread):
+    """From now on records who wakes a thread, with the stack."""
+    node.run(f"""set -e; cd /sys/kernel/tracing; [ -e trace ] || mount -t tracefs tracefs .
+        cd /sys/kernel/tracing; echo 'stacktrace if comm ~ "{thread}*"' > events/sched/sched_waking/trigger
+        echo 'comm ~ "{thread}*"' > events/sched/sched_waking/filter; echo 1 > events/sched/sched_waking/enable""")
+
+
+def traced(node):
+    return node.run("cd /sys/kernel/tracing; echo 0 > events/sched/sched_waking/enable; cat trace").out
+
+
 def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
-    """What is durable in the target's log is acked, without a ping and though nothing can be destaged."""
+    """What is durable in the target's log is acked though nothing can be destaged: a flush of the log wakes who does
+    that, and none of the source's windows waits until it looks by itself."""
     pair = SoftPair(lab, ping_ms=60_000, timeout_ms=600_000, log_mib=128)
     lab.start()
     pair.create()
@@ -305,10 +316,13 @@ def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
         pair.start(node)
     for volume in pair.volumes:
         pair.b.run(f"dmsetup suspend --noflush --nolockfs below-{volume}")
+    trace_wakers(pair.b, "lvr_send")
     pair.a.run("lvrctl promote g0")
     total = pair.wait(pair.a, link="syncing", sync_total_sect=at_least(1))["sync_total_sect"]
-    pair.wait(pair.a, sync_done_sect=total, timeout=45)
+    pair.wait(pair.a, sync_done_sect=total)
     assert pair.status(pair.b)["consistent"] == 0
+    wakers = traced(pair.b)
+    assert wakers.count("flush_endio") >= total // SYNC_WINDOW_SECT, (total, wakers[-3000:])
     for volume in pair.volumes:
         pair.b.run(f"dmsetup resume below-{volume}")
     pair.wait_synced()

@@ -60,7 +60,7 @@ class Game:
     def load(self, chance):
         """A writer of a shape of its own on the primary."""
         return Load(self.pair, self.primary, seed=chance.randint(1, 10 ** 6), depth=chance.choice([1, 4, 16]),
-                    flush_every=chance.choice([4, 16, 100]), block=self.block,
+                    flush_every=chance.choice([1, 4, 16, 100]), block=self.block,
                     blocks=chance.choice([32, 64]) if self.block > 4096 else chance.choice([64, 256, 1024]))
 
     def check(self, load, node, promised, devices=None):

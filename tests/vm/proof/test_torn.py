@@ -127,9 +127,9 @@ def promotion(lab, seed):
 
 
 def hand_over(lab, seed):
-    """Demotion and promotion in order."""
+    """Demotion and promotion in order, after writes each of which is flushed."""
     pair = recorded_pair(lab).up()
-    story = Story(pair, Load(pair, pair.a, seed=seed, flush_every=8, blocks=256))
+    story = Story(pair, Load(pair, pair.a, seed=seed, depth=1, flush_every=1, blocks=256))
     story.write(200)
     story.load.stop()
     pair.a.run("lvrctl demote g0")
