@@ -184,11 +184,8 @@ int lvr_checkpoint(struct lvr_group *g)
 		lvr_link_checkpoint(g);
 	spin_lock_irq(&log->lock);
 	tail = reclaimable(g, &done);
-	if (tail.off == log->head.off)
-		g->sb->tail_incarnation = log->incarnation;
+	lvr_super_checkpoint(g->sb, &done, &tail, log->incarnation_off);
 	spin_unlock_irq(&log->lock);
-	g->sb->checkpoint = done;
-	g->sb->tail = tail;
 	note_handover(g);
 	if (lvr_group_has_peer(g))
 		lvr_super_prune_history(g->sb, min(tail.seq, lvr_group_peer(g)->acked_seq));

@@ -180,6 +180,7 @@ struct lvr_log {
 	struct lvr_ring ring;
 	u64 log_id;
 	u64 incarnation;
+	u64 incarnation_off;		/* chunks from here on are of it, those before of lower ones */
 	u64 group_id;
 	u64 gen;			/* of new records; 0: primary has not begun one */
 	u64 epoch;			/* rises when positions are taken back: readers forget */
@@ -234,6 +235,14 @@ struct lvr_log {
 static inline bool lvr_log_takes(const struct lvr_log *log, u32 opening)
 {
 	return READ_ONCE(log->from_peer) && READ_ONCE(log->opening) == opening;
+}
+
+/* what is appended from now on is of it */
+static inline void lvr_log_set_incarnation_locked(struct lvr_log *log, u64 incarnation)
+{
+	lockdep_assert_held(&log->lock);
+	log->incarnation = incarnation;
+	log->incarnation_off = log->head.off;
 }
 
 /* what the peer holds, as far as it has said since this node started; log->lock */

@@ -137,8 +137,8 @@ int lvr_recover(struct lvr_group *g, struct lvr_err *err)
 	}
 	spin_lock_irq(&log->lock);
 	log->epoch++;
-	log->incarnation = g->sb->incarnation;
 	log->head = scan->pos;
+	lvr_log_set_incarnation_locked(log, g->sb->incarnation);
 	log->written = scan->pos;
 	log->completed_seq = scan->pos.seq;
 	log->durable = scan->pos;

@@ -53,7 +53,7 @@ int lvr_log_truncate(struct lvr_group *g, u32 opening, u64 seq, u64 keep_gen)
 	log->destaged = destaged;
 	log->checkpoint = checkpoint;
 	log->tail = tail;
-	log->incarnation = g->sb->incarnation;
+	lvr_log_set_incarnation_locked(log, g->sb->incarnation);
 	log->handover_member = ~0ull;
 	log->durable_limit_seq = min(log->durable_limit_seq, seq);
 	log->told_durable_seq = min(log->told_durable_seq, seq);
@@ -103,7 +103,7 @@ int lvr_role_begin_sync_target(struct lvr_group *g, u32 opening, u64 sync_id,
 		goto out;
 	lvr_log_stand_at(g, &pos);
 	spin_lock_irq(&log->lock);
-	log->incarnation = g->sb->incarnation;
+	lvr_log_set_incarnation_locked(log, g->sb->incarnation);
 	memcpy(&log->group_id, g->sb->group_uuid, sizeof(log->group_id));
 	le64_to_cpus(&log->group_id);
 	log->durable_limit_seq = 0;

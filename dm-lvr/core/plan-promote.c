@@ -24,8 +24,11 @@ bool lvr_plan_rivals(const struct lvr_plan *plan)
  * A peer that is active, or will be by this plan, has gone on from there
  * itself, by force: it took back what it had handed over, or took over from
  * one that had handed over to itself. One that is just demoting itself hands
- * over to this node as well. Rivals: the operator has to decide. What another
- * group says does not count. Any context, does not sleep.
+ * over to this node as well. A peer that this node is to follow, and that holds
+ * records this node lacks, has done so earlier, though it may be a secondary
+ * again: a record hands over only as long as none follows it in the line.
+ * Rivals: the operator has to decide. What another group says does not count.
+ * Any context, does not sleep.
  *
  * Return: whether they do.
  */
@@ -33,8 +36,9 @@ bool lvr_plan_voids_handover(const struct lvr_plan *plan, const struct lvr_plan_
 			     const struct lvr_plan_node *peer)
 {
 	bool active = peer->flags & LVR_NODE_F_ACTIVE && peer->handover_member != me->member;
+	bool goes_on = plan->source == peer->member && peer->head_seq > plan->fork_seq;
 
-	return (active || plan->confirm_member == peer->member || lvr_plan_rivals(plan)) &&
+	return (active || goes_on || plan->confirm_member == peer->member || lvr_plan_rivals(plan)) &&
 	       !memcmp(me->group_uuid, peer->group_uuid, sizeof(me->group_uuid));
 }
 

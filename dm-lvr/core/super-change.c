@@ -294,6 +294,26 @@ void lvr_super_recover(struct lvr_super *sb, u64 incarnation, const struct lvr_p
 }
 
 /**
+ * lvr_super_checkpoint - records are on the volumes, and the log is freed
+ * @sb: the superblock
+ * @done: the volumes hold everything before it
+ * @tail: the log is kept from there on
+ * @incarnation_off: chunks from there on are of the present incarnation
+ *
+ * A chunk of an earlier incarnation may lie at the tail, and fit, as the peer
+ * sent again what was lost with a crash. If the one that took its place is lost
+ * in turn, it must not be taken for that. Any context, does not sleep.
+ */
+void lvr_super_checkpoint(struct lvr_super *sb, const struct lvr_pos *done, const struct lvr_pos *tail,
+			  u64 incarnation_off)
+{
+	sb->checkpoint = *done;
+	sb->tail = *tail;
+	if (tail->off >= incarnation_off)
+		sb->tail_incarnation = sb->incarnation;
+}
+
+/**
  * lvr_super_truncate - the records at and behind a position are dropped
  * @sb: the superblock
  * @peer: whom they came from

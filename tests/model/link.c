@@ -197,7 +197,8 @@ static void void_handover(struct state *s, u32 n)
 static void note_primary(struct state *s, u32 n)
 {
 	struct node *node = &s->node[n];
-	struct lvr_plan plan = { .confirm_member = s->plan.confirm, .reasons = s->plan.reasons };
+	struct lvr_plan plan = { .confirm_member = s->plan.confirm, .reasons = s->plan.reasons,
+				 .source = s->plan.source, .fork_seq = s->plan.fork };
 
 	node->rivals = lvr_plan_rivals(&plan);
 	if (lvr_plan_voids_handover(&plan, snap_to_core(&s->snap[n], n),

@@ -113,6 +113,13 @@ int seek(struct node *node, u32 seq, struct pos *pos)
 	return 0;
 }
 
+/* lvr_log_set_incarnation_locked() */
+void set_incarnation(struct node *node)
+{
+	node->inc = node->sb.inc;
+	node->inc_off = node->head.off;
+}
+
 /* lvr_log_stand_at(); what was written has landed: a superblock write came before */
 void stand_at(struct node *node, struct pos pos)
 {
@@ -204,6 +211,7 @@ bool checkpoint(struct state *s, u32 n, bool always)
 {
 	struct node *node = &s->node[n];
 	const struct super was = node->sb;
+	struct lvr_pos done, core_tail;
 	struct lvr_super *sb;
 	struct pos tail;
 
@@ -215,10 +223,9 @@ bool checkpoint(struct state *s, u32 n, bool always)
 	    !memcmp(&was, &node->sb, sizeof(was)))
 		return false;
 	sb = super_open(s, n);
-	if (tail.off == node->head.off)
-		sb->tail_incarnation = node->inc;
-	sb->checkpoint = pos_to_core(node->destaged);
-	sb->tail = pos_to_core(tail);
+	done = pos_to_core(node->destaged);
+	core_tail = pos_to_core(tail);
+	lvr_super_checkpoint(sb, &done, &core_tail, (u64)node->inc_off * SLOT_BYTES);
 	sb->handover_seq = node->head.seq;
 	sb->handover_member = wide(node->handover);
 	lvr_super_prune_history(sb, min(tail.seq, node->sb.acked));
@@ -375,9 +382,9 @@ bool start(struct state *s, u32 n)
 	node->handover = narrow(lvr_super_handover(sb, scan.pos.seq, wide(node->handover)));
 	lvr_super_recover(sb, lvr_scan_next_incarnation(&scan), &scan.pos, wide(node->handover));
 	super_commit(s, n);
-	node->inc = node->sb.inc;
 	node->tail = node->sb.tail;
 	node->head = pos_from_core(&scan.pos);
+	set_incarnation(node);
 	node->checkpoint = node->sb.checkpoint;
 	node->destaged = node->sb.checkpoint;
 	node->limit = node->sb.limit;

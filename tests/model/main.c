@@ -17,6 +17,7 @@ bool tears;
 #define ALONE		"A:start A:replay A:promote A:begin A:serve A:write A:flush A:destage B:start B:replay"
 #define PAIR		"settle A:promote settle A:write settle"
 #define HANDED_OVER	PAIR " A:demote settle"
+#define SENT		" A:write A:send"
 #define SYNC		"mode=sync"
 #define BLOCK		"mode=sync on-disconnect=block"
 
@@ -29,6 +30,8 @@ static const struct scenario scenarios[] = {
 	{ "crashes", "", PAIR, LEFT(2, 1, 0, 0, 0, 0, 1), .tears = true,
 	  .eager = BIT(ACT_CHECKPOINT) | BIT(ACT_PING) },
 	{ "crashes in a row", "", PAIR, LEFT(2, 2, 0, 0, 0, 0, 2), .tears = true,
+	  .eager = LOCAL | BIT(ACT_PING) | BIT(ACT_SEND) | BIT(ACT_ACT) | STEPS },
+	{ "crashes behind a tail that moves", "", PAIR SENT SENT SENT " B:flush", LEFT(0, 3, 0, 0, 0, 0, 2), .tears = true,
 	  .eager = LOCAL | BIT(ACT_PING) | BIT(ACT_SEND) | BIT(ACT_ACT) | STEPS },
 	{ "a small ring goes round", "", PAIR, LEFT(5, 1, 0, 0, 0, 0, 1), .tears = true, .ring = 6,
 	  .eager = LOCAL | BIT(ACT_PING) | BIT(ACT_SEND) | BIT(ACT_ACT) | BIT(ACT_ACK) },
@@ -49,7 +52,7 @@ static const struct scenario scenarios[] = {
 	{ "full sync of a discarded", BLOCK, PAIR, LEFT(1, 1, 0, 1, 0, 1, 2), .eager = PROMPT },
 	{ "detach", "on-full=detach", PAIR, LEFT(4, 1, 0, 0, 0, 0, 2), .ring = 8, .eager = PROMPT & ~BIT(ACT_DETACH) },
 	{ "detach, block", BLOCK " on-full=detach", PAIR, LEFT(4, 1, 0, 1, 0, 0, 2), .ring = 8, .eager = PROMPT | STEPS },
-	{ "taken back by force", "", HANDED_OVER, LEFT(1, 0, 1, 1, 0, 0, 2), .eager = PROMPT & ~BIT(ACT_SEND) },
+	{ "taken back by force", "", HANDED_OVER, LEFT(1, 0, 1, 1, 1, 0, 2), .eager = PROMPT & ~BIT(ACT_SEND) },
 	{ "a takeover that was heard of", "", PAIR, LEFT(1, 1, 1, 1, 1, 0, 2), .eager = PROMPT | STEPS },
 	{ "started over and over with a full log", "start-primary=at-once", PAIR " cut", LEFT(2, 4, 0, 0, 0, 0, 0),
 	  .ring = 6, .eager = PROMPT | STEPS },

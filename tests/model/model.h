@@ -58,6 +58,7 @@
 #define MAX_SEQ		32
 #define MAX_GEN		15
 #define BLOCKS		2	/* of the volume */
+#define VOID_TILL_WRITTEN 2	/* it is promoted again, which counts once something came of it */
 #define SYNC_CHUNKS	(BLOCKS + 1)
 #define NONE		0xff	/* no such position or member; ~0 in core */
 #define DOWN		0xff	/* state of a node without power */
@@ -159,7 +160,7 @@ struct node {
 	u8 promise_seq;
 	u8 said_seq;
 	u8 mixed;		/* bit: this block holds what no history holds */
-	u8 voided;		/* the operator has given up what it acknowledges */
+	u8 voided;		/* the operator has given up what it acknowledges: 1, or VOID_TILL_WRITTEN */
 	u8 forced;		/* by force it went on beside a primary that there may be */
 	u8 claimed;		/* ... which acknowledges nothing without it, it said */
 	u8 owned;		/* up to here it has been primary */
@@ -182,6 +183,7 @@ struct node {
 	u8 rivals;
 	u8 begun;			/* promotion: the generation is durable */
 	u8 inc;
+	u8 inc_off;
 	u8 told;
 	u8 limit;
 	u8 gen;
@@ -353,6 +355,7 @@ bool append(struct state *s, u32 n, struct chunk c);
 void flush_all(struct state *s, u32 n);
 int seek(struct node *node, u32 seq, struct pos *pos);
 void stand_at(struct node *node, struct pos pos);
+void set_incarnation(struct node *node);
 void land_all(struct node *node);
 bool destage(struct state *s, u32 n);
 bool checkpoint(struct state *s, u32 n, bool always);

@@ -327,7 +327,7 @@ bool truncate_log(struct state *s, u32 n, u32 seq, u32 keep_gen)
 	node->destaged = destaged;
 	node->checkpoint = checkpoint;
 	node->tail = tail;
-	node->inc = node->sb.inc;
+	set_incarnation(node);
 	node->handover = NONE;
 	node->limit = min(node->limit, (u8)seq);
 	node->told = min(node->told, (u8)seq);

@@ -51,7 +51,7 @@ static bool begin_target(struct state *s, u32 n, const struct chunk *c)
 	super_commit(s, n);
 	node->hist = prefix(s->node[other(n)].hist, pos.seq);
 	stand_at(node, pos);
-	node->inc = node->sb.inc;
+	set_incarnation(node);
 	node->limit = 0;
 	node->told = 0;
 	node->handover = NONE;
@@ -149,9 +149,10 @@ static bool receive(struct state *s, u32 n, const struct chunk *c)
 	return true;
 }
 
+/* the first block of a full sync empties the log */
 static bool takes_a_chunk(const struct node *node)
 {
-	return !node->kicked && has_room(node, RESERVE_SLOTS) &&
+	return !node->kicked && (!sync_begun(node) || has_room(node, RESERVE_SLOTS)) &&
 	       node->head.off - node->durable.off < PENDING;
 }
 

@@ -105,6 +105,8 @@ void truth_acknowledge(struct state *s)
 		if (fua > node->promise_seq) {
 			node->promise_seq = fua;
 			node->promise = prefix(node->hist, fua);
+			if (node->voided == VOID_TILL_WRITTEN)
+				node->voided = 0;
 		}
 		if (peer->claimed && !node->voided && !holds(peer, peer->head.seq, node->said, node->said_seq))
 			violate(CHECK_CLAIM, "%c acknowledges up to %u, though %c was promoted saying that nothing is lost",
@@ -121,8 +123,8 @@ void truth_crashed(struct state *s, u32 n)
 
 /*
  * n may go on as primary, says the operator without force, or the peer's word (told). What
- * the operator forced on the other side he knows himself, until n has heard of it: failover
- * says so.
+ * the operator forced on one side he knows himself, until the other one has heard of it:
+ * failover says so.
  */
 static void check_promotion(const struct state *s, u32 n, bool claims, bool told)
 {
@@ -131,7 +133,7 @@ static void check_promotion(const struct state *s, u32 n, bool claims, bool told
 	for (m = 0; m < NODES; m++) {
 		const struct node *from = &s->node[m], *to = &s->node[n];
 
-		if (from->voided || (!told && from->unheard))
+		if (from->voided || (!told && (from->unheard || (m != n && to->unheard))))
 			continue;
 		if (claims && !holds(to, to->head.seq, from->said, from->said_seq))
 			violate(CHECK_CLAIM, "%c is promoted saying that nothing is lost, and lacks what %c acknowledged up to %u",
@@ -179,7 +181,8 @@ void truth_promoted(struct state *s, u32 n, bool forced, bool claims)
 	struct node *node = &s->node[n], *peer = &s->node[other(n)];
 	u32 m;
 
-	if (!forced && peer->forced && !peer->unheard && !(peer->sb.flags & LVR_SUPER_F_INCONSISTENT) &&
+	/* voided: n was forced itself, knowing that */
+	if (!forced && peer->forced && !peer->unheard && !peer->voided && !(peer->sb.flags & LVR_SUPER_F_INCONSISTENT) &&
 	    !holds(node, node->head.seq, prefix(peer->hist, peer->head.seq), peer->head.seq))
 		violate(CHECK_PLAN, "%c is promoted without force, though it has heard that %c was, by force", 'A' + n,
 			'A' + other(n));
@@ -190,7 +193,7 @@ void truth_promoted(struct state *s, u32 n, bool forced, bool claims)
 	for (m = 0; m < NODES; m++)
 		if (!holds(node, node->head.seq, s->node[m].said, s->node[m].said_seq))
 			give_up_promise(&s->node[m]);
-	node->voided = 0;
+	node->voided = node->voided ? VOID_TILL_WRITTEN : 0;
 	node->forced |= forced;
 	node->unheard |= forced;
 	if (forced)

@@ -1166,16 +1166,29 @@ static void member_ids_that_do_not_fit(void **state)
 static void who_goes_on_voids_the_other_ones_hand_over(void **state)
 {
 	static struct lvr_plan_node me = { .member = 1 }, peer = { .member = 0, .handover_member = ~0ull };
-	struct lvr_plan none = { .confirm_member = LVR_PLAN_NO_MEMBER };
-	struct lvr_plan confirms = { .confirm_member = 0 }, confirms_me = { .confirm_member = 1 };
-	struct lvr_plan diverged = none;
+	struct lvr_plan none = { .confirm_member = LVR_PLAN_NO_MEMBER, .source = LVR_PLAN_NO_MEMBER };
+	struct lvr_plan confirms = none, confirms_me = none, diverged = none, follows = none, leads = none;
 
 	(void)state;
+	confirms.confirm_member = 0;
+	confirms_me.confirm_member = 1;
 	diverged.reasons = 1u << LVR_REFUSE_DIVERGED;
+	follows.source = 0;
+	leads.source = 1;
 	assert_false(lvr_plan_voids_handover(&none, &me, &peer));
 	assert_false(lvr_plan_voids_handover(&confirms_me, &me, &peer));
 	assert_true(lvr_plan_voids_handover(&confirms, &me, &peer));
 	assert_true(lvr_plan_voids_handover(&diverged, &me, &peer));
+	/* both stand at the hand-over; the peer went on from there, or from before, as far as this node or further */
+	follows.fork_seq = leads.fork_seq = 5;
+	me.head_seq = peer.head_seq = 5;
+	assert_false(lvr_plan_voids_handover(&follows, &me, &peer));
+	peer.head_seq = 6;
+	assert_false(lvr_plan_voids_handover(&leads, &me, &peer));
+	assert_true(lvr_plan_voids_handover(&follows, &me, &peer));
+	me.head_seq = 7;
+	assert_true(lvr_plan_voids_handover(&follows, &me, &peer));
+	peer.head_seq = 5;
 	peer.flags = LVR_NODE_F_ACTIVE;
 	assert_true(lvr_plan_voids_handover(&none, &me, &peer));
 	/* it is just demoting itself */

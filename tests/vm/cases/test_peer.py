@@ -162,6 +162,28 @@ def test_end_of_a_full_sync_lost(lab, crash):
     load.check(pair.b, load.flushed, pair.raw())
 
 
+def test_a_hand_over_that_was_taken_back(lab):
+    """alpha has handed over, takes it back by force behind a cut link, serves, and is demoted again. Once they have
+    met, beta does not take over by what it was handed then, though it has got nothing of what came behind it."""
+    pair = Meddled(lab).up()
+    pair.a.run("lvrctl demote g0")
+    pair.wait(pair.b, destaged=pair.status(pair.a)["head"])
+    pair.a.run("lvrctl disconnect g0 && lvrctl promote g0 --force")
+    fill(pair.a, pair.device("v0"), 1)
+    refused(pair.a, "lvrctl demote g0", "not handed over to beta")
+    head = pair.status(pair.a)["head"]
+    pair.through("there chunk 1 end")
+    lab.wait(lambda: pair.meddler.poll() is not None, what="the first chunk")
+    assert pair.wait(pair.b, link="waiting")["head"] < head
+    refused(pair.b, "lvrctl promote g0", "has not handed over")
+    pair.through()
+    pair.wait(pair.b, destaged=head)
+    pair.a.run("lvrctl promote g0")
+    pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 # what cannot be used, and why
 NO_SOCKETS = (
     ("hand idle 0.0.0.0 0", 3, "not connected"),
