@@ -161,8 +161,8 @@ def under_way(node, device):
 
 def at_rest(pair, *nodes):
     """Until nothing is left that a node would write to its log by itself: no checkpoint is due, neither for records
-    nor for how far a full sync has come."""
-    pair.a.run(write(pair, "v1", "z"))
+    nor for how far a full sync has come. Nor does it expect a flush behind the next write."""
+    pair.a.run("\n".join([write(pair, "v1", "y").replace(",fsync", "")] * 8 + [write(pair, "v1", "z")]))
     settle(pair)
     for node in nodes:
         head = pair.status(node)["head"]
