@@ -41,6 +41,7 @@ int lvr_log_init(struct lvr_group *g)
 	bio_list_init(&log->flushes);
 	init_waitqueue_head(&log->moved);
 	log->handover_member = ~0ull;
+	log->incarnation_off = ~0ull;	/* until the log is read back */
 	log->marks = kvzalloc(sizeof(*log->marks), GFP_KERNEL);
 	if (!log->marks)
 		return -ENOMEM;

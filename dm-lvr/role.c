@@ -128,6 +128,7 @@ int lvr_role_told_alone(struct lvr_group *g, u32 opening, bool alone)
 	return ret;
 }
 
+/* before the superblock that says so: a checkpoint right behind that writes down what it finds here */
 static void forget_handover(struct lvr_group *g)
 {
 	spin_lock_irq(&g->log.lock);
@@ -136,11 +137,11 @@ static void forget_handover(struct lvr_group *g)
 }
 
 /**
- * lvr_role_void_handover() - a hand-over to this node has been taken back
- * @g: the group; the link thread, whose peer has said so
+ * lvr_role_void_handover() - a hand-over to this node counts no more
+ * @g: the group; the link thread, as lvr_plan_voids_handover() says
  *
  * That holds for one that this node made to itself since it described itself,
- * too: the peer was active by then. Context: process, sleeps.
+ * too: the peer had gone on by then. Context: process, sleeps.
  * Return: 0: durable, or there is none; -EIO.
  */
 int lvr_role_void_handover(struct lvr_group *g)
@@ -149,10 +150,10 @@ int lvr_role_void_handover(struct lvr_group *g)
 
 	mutex_lock(&g->mutex);
 	if (READ_ONCE(g->state) == LVR_GROUP_STANDBY && lvr_role_handover(g) == g->opts.member) {
+		forget_handover(g);
 		lvr_super_lock(g);
 		lvr_super_void_handover(g->sb, g->log.head.seq);
 		ret = lvr_super_commit(g);
-		forget_handover(g);
 	}
 	mutex_unlock(&g->mutex);
 	return ret;
@@ -319,11 +320,11 @@ int lvr_role_promote(struct lvr_group *g, bool force, struct lvr_err *err)
 	struct lvr_promote_check check = {
 		.self = g->opts.member,
 		.peer_active = g->link && lvr_link_peer_active(g),
-		.handover_member = lvr_role_handover(g),
 	};
 	int ret;
 
 	mutex_lock(&g->mutex);
+	check.handover_member = lvr_role_handover(g);
 	if (READ_ONCE(g->state) == LVR_GROUP_ACTIVE || READ_ONCE(g->state) == LVR_GROUP_PROMOTING) {
 		ret = 0;	/* repeated */
 		goto out;
@@ -510,10 +511,10 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 	if (head.seq > fork_seq)
 		DMWARN("lvr %s: superseded; %llu records from seq %llu on (%llu log bytes) are orphans",
 		       g->name, head.seq - fork_seq, fork_seq, head.off - fork.off);
+	forget_handover(g);
 	lvr_super_lock(g);
 	lvr_super_supersede(g->sb, g->opts.peer, &fork, &head);
 	ret = lvr_super_commit(g);
-	forget_handover(g);
 	mutex_unlock(&g->mutex);
 	return ret;
 }

@@ -193,7 +193,7 @@ int verb_failover(const struct verb *verb, int argc, char **argv)
 		return ret;
 	/* handed over before, or nobody ever wrote: then it is no take-over at all */
 	if (!group_ask(name, "promote", reason)) {
-		say("group %s: nothing is lost, unless %s was promoted by force meanwhile",
+		say("group %s: nothing is lost, unless %s was primary meanwhile",
 		    name, status_peer(&st));
 		return promote_finish(&group, timeout_ms);
 	}

@@ -182,7 +182,7 @@ void truth_promoted(struct state *s, u32 n, bool forced, bool claims)
 	u32 m;
 
 	/* voided: n was forced itself, knowing that */
-	if (!forced && peer->forced && !peer->unheard && !peer->voided && !(peer->sb.flags & LVR_SUPER_F_INCONSISTENT) &&
+	if (!forced && peer->forced && !peer->unheard && peer->voided != 1 && !(peer->sb.flags & LVR_SUPER_F_INCONSISTENT) &&
 	    !holds(node, node->head.seq, prefix(peer->hist, peer->head.seq), peer->head.seq))
 		violate(CHECK_PLAN, "%c is promoted without force, though it has heard that %c was, by force", 'A' + n,
 			'A' + other(n));

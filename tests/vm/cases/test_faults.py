@@ -1,6 +1,7 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
 import pytest
 from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete, uptime_s
+from meddled import Meddled, take_back
 from pair import SLOW, Load
 from soft import SoftPair
 
@@ -302,6 +303,34 @@ def trace_wakers(node, thread):
 
 def traced(node):
     return node.run("cd /sys/kernel/tracing; echo 0 > events/sched/sched_waking/enable; cat trace").out
+
+
+class SoftMeddled(Meddled, SoftPair):
+    """alpha connects through a meddler, and devices below can be made to fail."""
+
+
+def test_a_promotion_waits_for_what_ends_its_hand_over(lab):
+    """It is asked for while that is being written down, and must not go by what counted before."""
+    pair = SoftMeddled(lab).up()
+    b = pair.b
+    at_rest(pair, b)
+    take_back(pair)
+    part_log(pair, b, "writes")
+    pair.through("there chunk 1 end")
+    lab.wait(lambda: under_way(b, "below-log") == 1, what="the superblock")
+    promotion = b.spawn("lvrctl promote g0")
+    lab.wait(lambda: b.run("cat /proc/[0-9]*/stack 2>/dev/null | grep -c lvr_role_promote", check=False).out.strip() == "1",
+             what="the promotion to wait")
+    b.run("dmsetup resume log-writes")
+    result = promotion.wait(check=False)
+    assert result.rc and "has not handed over" in result.out + result.err, result.out + result.err
+    pair.swap(b, "log", "linear")
+    pair.through()
+    pair.wait(b, destaged=pair.status(pair.a)["head"])
+    pair.a.run("lvrctl promote g0")
+    pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
 
 
 def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
