@@ -433,6 +433,17 @@ static void plan_behind_active(struct lvr_plan *plan, const struct meeting *m,
 		    t->n->member, s->n->member);
 }
 
+/* what s holds and t does not know of was all written by t, which lost it: nobody has taken over */
+static bool only_of(const struct side *s, const struct side *t)
+{
+	u32 i;
+
+	for (i = s->shared; i < s->n->history_entries; i++)
+		if (s->n->history[i].member != t->n->member)
+			return false;
+	return true;
+}
+
 /* rule 5: t's records are a prefix of s's */
 static void plan_ahead(struct lvr_plan *plan, const struct meeting *m, const struct side *s,
 		       const struct side *t)
@@ -451,7 +462,7 @@ static void plan_ahead(struct lvr_plan *plan, const struct meeting *m, const str
 			full_sync(plan, s, cannot_stream_text(m, s));
 		return;
 	}
-	if ((t->unconfirmed && !s->unconfirmed && !s->newer) || (s->unconfirmed && handed_over)) {
+	if ((t->unconfirmed && !s->unconfirmed && only_of(s, t)) || (s->unconfirmed && handed_over)) {
 		if (!can_stream(m, s)) {
 			idle(plan, s, cannot_stream_text(m, s));
 			return;

@@ -60,8 +60,8 @@
  *       s not newer and s began g -> REFUSE orphans, supersede s, source t.
  *       else REFUSE diverged (if s is not newer: until t has begun a generation).
  *     s ACTIVE -> supersede t, STREAM from the fork, FULL_SYNC if s cannot.
- *     t UNCONFIRMED, s neither UNCONFIRMED nor newer: s holds a longer tail of
- *       what t was writing. STREAM until s.head (TAIL), after which the
+ *     t UNCONFIRMED, s not, and every generation that only s has was begun by
+ *       t: s holds a longer tail of what t was writing. STREAM until s.head (TAIL), after which the
  *       handshake is repeated and rule 4 confirms t. IDLE if s cannot.
  *     s UNCONFIRMED and its last record hands over to t: the same, so that t gets it.
  *     Else confirm s, supersede t, STREAM from the fork; IDLE if s cannot.

@@ -127,13 +127,23 @@ static bool give_up_copy(struct state *s, u32 n)
 	return try(s, ACT_DEMOTE, n);	/* discarded in the next round */
 }
 
+/* where no operator has meddled, none should have to: of a node demoted while unconfirmed lvrctl(8) says that he has */
+static bool force(struct state *s, u32 n)
+{
+	if (!try(s, ACT_FORCE, n))
+		return false;
+	if (!meddles)
+		violate(CHECK_DEAD_END, "%c can be promoted by force only, after nothing but crashes and cuts", 'A' + n);
+	return true;
+}
+
 static bool decide_refusal(struct state *s)
 {
 	const u32 reasons = s->plan.reasons;
 	u32 keep = better(s);
 
 	if (reasons & 1u << LVR_REFUSE_NO_SOURCE)
-		return try(s, ACT_FORCE, keep) || give_up_copy(s, other(keep));
+		return force(s, keep) || give_up_copy(s, other(keep));
 	if (reasons & 1u << LVR_REFUSE_ORPHANS && s->plan.source < NODES)
 		keep = s->plan.source;
 	return give_up_copy(s, other(keep));
@@ -148,8 +158,7 @@ static bool operate(struct state *s)
 		return true;
 	if (serves(a) || serves(b))
 		return false;
-	return try(s, ACT_PROMOTE, 0) || try(s, ACT_PROMOTE, 1) || try(s, ACT_FORCE, better(s)) ||
-	       try(s, ACT_FORCE, other(better(s)));
+	return try(s, ACT_PROMOTE, 0) || try(s, ACT_PROMOTE, 1) || force(s, better(s)) || force(s, other(better(s)));
 }
 
 bool heal(struct state *s, bool (*known)(const struct state *s))

@@ -301,6 +301,7 @@ struct action {
 extern struct lvr_options options[NODES];
 extern u8 ring_slots;
 extern bool tears;
+extern bool meddles;		/* the scenario has an operator who forces promotions, or demotes */
 
 /* ------------------------------------------------------------------ truth.c */
 

@@ -768,9 +768,17 @@ static void a_primary_that_lost_its_tail(void **state)
 	expect_stream(1, 6, TAIL, NOBODY);
 	/* and when it has it */
 	node_a(LIFE({ A1, 0 }), 9, UNCONFIRMED);
+	node_b(LIFE({ A1, 0 }), 9, 0);
 	expect_stream(0, 9, CONFIRM, 0);
+	/* it had begun a generation for it; then somebody else has */
+	node_a(LIFE({ A1, 0 }), 6, UNCONFIRMED);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }), 7, 0);
+	expect_stream(1, 6, TAIL, NOBODY);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }, { B1, 7 }), 8, 0);
+	expect_stream(1, 6, SUPERSEDE, NOBODY);
 	/* the secondary's log is no longer there: the operator decides */
 	node_a(LIFE({ A1, 0 }), 6, UNCONFIRMED);
+	node_b(LIFE({ A1, 0 }), 9, 0);
 	high.node->tail_seq = high.node->destaged_seq = 8;
 	expect_idle(1, 0, NOBODY);
 

@@ -305,6 +305,32 @@ def traced(node):
     return node.run("cd /sys/kernel/tracing; echo 0 > events/sched/sched_waking/enable; cat trace").out
 
 
+def test_a_generation_that_its_primary_lost(lab):
+    """alpha comes back from a crash, begins a generation, sends the record, and loses it with the power before it was
+    durable. Nobody has taken over: it gets the record back and goes on."""
+    pair = SoftPair(lab).up()
+    a, b = pair.nodes
+    pair.a.run(write(pair, "v0", "a"))
+    at_rest(pair, a, b)
+    lab.cut()
+    a.power_cut(1)
+    pair.reboot(a)
+    pair.wait(a, state="unconfirmed")
+    pair.swap(a, "log", "delay")
+    head = pair.status(b)["head"]
+    lab.heal()
+    pair.wait(b, head=at_least(head + 1))
+    lab.cut()
+    a.power_cut(2, policy="drop")
+    pair.reboot(a)
+    assert pair.wait(a, state="unconfirmed")["head"] == head
+    lab.heal()
+    pair.wait(a, state="active", role="primary")
+    pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 class SoftMeddled(Meddled, SoftPair):
     """alpha connects through a meddler, and devices below can be made to fail."""
 
