@@ -331,6 +331,11 @@ def test_a_generation_that_its_primary_lost(lab):
     assert_same_bytes(pair)
 
 
+def is_in(node, function):
+    """Whether a thread waits in a function of the kernel."""
+    return node.run(f"cat /proc/[0-9]*/stack 2>/dev/null | grep -q {function}", check=False).rc == 0
+
+
 class SoftMeddled(Meddled, SoftPair):
     """alpha connects through a meddler, and devices below can be made to fail."""
 
@@ -343,10 +348,9 @@ def test_a_promotion_waits_for_what_ends_its_hand_over(lab):
     take_back(pair)
     part_log(pair, b, "writes")
     pair.through("there chunk 1 end")
-    lab.wait(lambda: under_way(b, "below-log") == 1, what="the superblock")
+    lab.wait(lambda: is_in(b, "lvr_role_void_handover"), what="the superblock that says so")
     promotion = b.spawn("lvrctl promote g0")
-    lab.wait(lambda: b.run("cat /proc/[0-9]*/stack 2>/dev/null | grep -c lvr_role_promote", check=False).out.strip() == "1",
-             what="the promotion to wait")
+    lab.wait(lambda: is_in(b, "lvr_role_promote"), what="the promotion to wait")
     b.run("dmsetup resume log-writes")
     result = promotion.wait(check=False)
     assert result.rc and "has not handed over" in result.out + result.err, result.out + result.err
