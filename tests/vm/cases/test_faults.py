@@ -5,8 +5,7 @@ from meddled import Meddled, take_back
 from pair import SLOW, Load
 from soft import SoftPair
 
-
-SYNC_WINDOW_SECT = 32 * 256     # of a full synchronisation: blocks that are not acked
+SYNC_WINDOW_SECT = 32 * 256     # of a full synchronisation: LVR_SYNC_WINDOW blocks of LVR_SYNC_BLOCK_BYTES are not acked
 
 
 def write(pair, volume, byte, at_kib=0, kib=64):
