@@ -184,11 +184,9 @@ int lvr_checkpoint(struct lvr_group *g)
 		lvr_link_checkpoint(g);
 	spin_lock_irq(&log->lock);
 	tail = reclaimable(g, &done);
-	lvr_super_checkpoint(g->sb, &done, &tail, log->incarnation_off);
+	lvr_super_checkpoint(g->sb, g->opts.peer, &done, &tail, log->incarnation_off);
 	spin_unlock_irq(&log->lock);
 	note_handover(g);
-	if (lvr_group_has_peer(g))
-		lvr_super_prune_history(g->sb, min(tail.seq, lvr_group_peer(g)->acked_seq));
 	ret = lvr_super_commit(g);
 	if (ret)
 		return ret;

@@ -315,16 +315,18 @@ static void log_mismatches(const struct lvr_link *link)
 }
 
 /*
- * A secondary's primary says whether it acknowledges writes without it. The
- * source of a full synchronisation will, in the middle of it, and says so in
- * the next handshake only. Where the plan refuses only the worse news counts.
+ * A secondary's primary, or who is confirmed as that, says whether it
+ * acknowledges writes without it. The source of a full synchronisation will, in
+ * the middle of it, and says so in the next handshake only. Where the plan
+ * refuses only the worse news counts.
  */
 static int note_alone(struct lvr_link *link)
 {
 	bool alone = link->peer->flags & LVR_NODE_F_ALONE || link->plan.kind == LVR_PLAN_FULL_SYNC;
+	bool primary = link->peer->flags & LVR_NODE_F_ACTIVE ||
+		       link->plan.confirm_member == link->peer->member;
 
-	if (!(link->peer->flags & LVR_NODE_F_ACTIVE) ||
-	    READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY ||
+	if (!primary || READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY ||
 	    (!alone && link->plan.kind == LVR_PLAN_REFUSE))
 		return 0;
 	return lvr_role_told_alone(link->g, link->opening, alone);
@@ -396,6 +398,8 @@ static void begin_stream(struct lvr_link *link, enum lvr_direction direction, u6
 	link->until_seq = plan->flags & LVR_PLAN_F_TAIL ? plan->until_seq : ~0ull;
 	spin_lock(&link->lock);
 	link->direction = direction;
+	if (direction == LVR_DIR_TARGET)
+		link->sync.open = false;
 	spin_unlock(&link->lock);
 }
 

@@ -141,7 +141,8 @@ static void forget_handover(struct lvr_group *g)
  * @g: the group; the link thread, as lvr_plan_voids_handover() says
  *
  * That holds for one that this node made to itself since it described itself,
- * too: the peer had gone on by then. Context: process, sleeps.
+ * too: the peer had gone on by then. An unconfirmed primary whose last record
+ * is one loses it before it can be demoted. Context: process, sleeps.
  * Return: 0: durable, or there is none; -EIO.
  */
 int lvr_role_void_handover(struct lvr_group *g)
@@ -149,7 +150,7 @@ int lvr_role_void_handover(struct lvr_group *g)
 	int ret = 0;
 
 	mutex_lock(&g->mutex);
-	if (READ_ONCE(g->state) == LVR_GROUP_STANDBY && lvr_role_handover(g) == g->opts.member) {
+	if (READ_ONCE(g->log.from_peer) && lvr_role_handover(g) == g->opts.member) {
 		forget_handover(g);
 		lvr_super_lock(g);
 		lvr_super_void_handover(g->sb, g->log.head.seq);
@@ -520,31 +521,32 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 }
 
 /**
- * lvr_role_reinstate() - the peer's log and this node's are one, orphans and all
+ * lvr_role_reinstate() - the peer's log and this node's are one, the other's prefix
  * @g: a node that is about to stream to its peer, or from it
  * @opening: lvr_log_takes()
  *
  * A takeover that left no record, or whose records were given up, supersedes
- * nobody. A node that went on as superseded would never free its log.
+ * nobody. A node that went on as superseded would never free its log. And a
+ * peer that had been given up would be fully synchronised for nothing.
  *
  * Context: process, the link thread.
  * Return: 0 when durable, -EIO.
  */
 int lvr_role_reinstate(struct lvr_group *g, u32 opening)
 {
-	bool was;
-	int ret;
+	bool superseded;
+	int ret = 0;
 
 	mutex_lock(&g->mutex);
 	lvr_super_lock(g);
-	/* a primary is not superseded */
-	was = lvr_log_takes(&g->log, opening) && lvr_super_reinstate(g->sb);
-	if (was) {
+	superseded = g->sb->flags & LVR_SUPER_F_SUPERSEDED;
+	/* a primary is not superseded, and its peer may need a full synchronisation by now */
+	if (lvr_log_takes(&g->log, opening) && lvr_super_reinstate(g->sb, g->opts.peer)) {
 		ret = lvr_super_commit(g);
-		lvr_state_reason(g, LVR_GROUP_STANDBY, "the takeover was taken back");
+		if (superseded)
+			lvr_state_reason(g, LVR_GROUP_STANDBY, "the takeover was taken back");
 	} else {
 		lvr_super_unlock(g);
-		ret = 0;
 	}
 	mutex_unlock(&g->mutex);
 	return ret;

@@ -372,6 +372,32 @@ static void plan_weak(struct lvr_plan *plan, const struct meeting *m, const stru
 	}
 }
 
+/* were all generations of s that are not shared begun by that one? */
+static bool only_of(const struct side *s, const struct side *writer)
+{
+	u32 i;
+
+	for (i = s->shared; i < s->n->history_entries; i++)
+		if (s->n->history[i].member != writer->n->member)
+			return false;
+	return true;
+}
+
+/* rule 7: what t holds past the fork s had written there, lost, and begun again */
+static bool began_again(const struct meeting *m, const struct side *s, const struct side *t)
+{
+	return s->newer && t->newer && only_of(s, s) && only_of(t, s) &&
+	       shared_end_seq(s) == m->fork_seq && shared_end_seq(t) == m->fork_seq &&
+	       !t->active && !t->unconfirmed && t->n->destaged_seq <= m->fork_seq && can_stream(m, s);
+}
+
+static void plan_again(struct lvr_plan *plan, const struct meeting *m, const struct side *s)
+{
+	confirm(plan, s);
+	stream(plan, m, s);
+	plan->flags |= LVR_PLAN_F_TRUNCATE;
+}
+
 /* whether the records that t holds past the fork are its own; t is not newer */
 static bool wrote_past_fork(const struct meeting *m, const struct side *t)
 {
@@ -424,6 +450,10 @@ static void plan_behind_active(struct lvr_plan *plan, const struct meeting *m,
 		    s->n->member, plan->orphan_seqs, m->fork_seq, t->n->member);
 		return;
 	}
+	if (began_again(m, t, s)) {
+		plan_again(plan, m, t);
+		return;
+	}
 	refuse(plan, REASON(DIVERGED));
 	if (s->newer)
 		SAY(plan, "member %u is active, member %u has a generation that it lacks",
@@ -431,17 +461,6 @@ static void plan_behind_active(struct lvr_plan *plan, const struct meeting *m,
 	else
 		SAY(plan, "member %u is active and behind member %u, and has begun no generation yet",
 		    t->n->member, s->n->member);
-}
-
-/* what s holds and t does not know of was all written by t, which lost it: nobody has taken over */
-static bool only_of(const struct side *s, const struct side *t)
-{
-	u32 i;
-
-	for (i = s->shared; i < s->n->history_entries; i++)
-		if (s->n->history[i].member != t->n->member)
-			return false;
-	return true;
 }
 
 /* rule 5: t's records are a prefix of s's */
@@ -550,6 +569,10 @@ static void decide(struct lvr_plan *plan, const struct meeting *m)
 		plan_equal(plan, m);
 	} else if (!low->beyond || !high->beyond) {
 		plan_ahead(plan, m, low->beyond ? low : high, low->beyond ? high : low);
+	} else if (began_again(m, low, high)) {
+		plan_again(plan, m, low);
+	} else if (began_again(m, high, low)) {
+		plan_again(plan, m, high);
 	} else if (low->newer && high->newer) {
 		refuse(plan, REASON(DIVERGED));
 		SAY(plan, "both wrote past %llu, members %u and %u", m->fork_seq, low->n->member,

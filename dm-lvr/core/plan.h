@@ -58,6 +58,7 @@
  *     t ACTIVE: t has taken over from a place that s is beyond.
  *       s not newer and t newer: rule 6 with the roles exchanged.
  *       s not newer and s began g -> REFUSE orphans, supersede s, source t.
+ *       t began again (rule 7) -> as there.
  *       else REFUSE diverged (if s is not newer: until t has begun a generation).
  *     s ACTIVE -> supersede t, STREAM from the fork, FULL_SYNC if s cannot.
  *     t UNCONFIRMED, s not, and every generation that only s has was begun by
@@ -71,7 +72,12 @@
  *     If t did not begin g (t received these records), t.destaged_seq <= fork
  *     and s can stream from the fork -> STREAM from the fork with TRUNCATE.
  *     Else REFUSE orphans (operator must say discard; rule 2 then applies).
- *  7. both beyond and both newer -> REFUSE diverged.
+ *  7. both beyond and both newer:
+ *     Both first generations that are not shared begin at the fork, all of them
+ *     were begun by s, t is neither ACTIVE nor UNCONFIRMED, t.destaged_seq <= fork and s can
+ *     stream from there: s lost them with its power and began again (it is to
+ *     start as primary at once). Confirm s, STREAM from the fork with TRUNCATE.
+ *     Else REFUSE diverged.
  *
  * What follows from them, and is tested over all combinations: only a BLANK,
  * INCONSISTENT or DISCARD node, or one whose records are a prefix of the

@@ -107,6 +107,14 @@ static void judge_peer(struct lvr_super *sb, struct lvr_member *peer,
 	peer->told_durable_seq = min(peer->told_durable_seq, head_seq);
 }
 
+static void forget_orphans(struct lvr_super *sb)
+{
+	sb->flags &= ~LVR_SUPER_F_SUPERSEDED;
+	sb->orphan_first_seq = 0;
+	sb->orphan_end_seq = 0;
+	sb->orphan_bytes = 0;
+}
+
 /**
  * lvr_super_begin_generation - this node becomes primary
  * @sb: the superblock
@@ -139,7 +147,7 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 	sb->durable_limit_seq = min(sb->durable_limit_seq, begin->head.seq);
 	sb->flags |= LVR_SUPER_F_PRIMARY;
 	sb->flags &= ~(LVR_SUPER_F_DISCARD | LVR_SUPER_F_CLEAN);
-	lvr_super_reinstate(sb);
+	forget_orphans(sb);
 	return 0;
 }
 
@@ -238,22 +246,24 @@ void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *f
 }
 
 /**
- * lvr_super_reinstate - no record of this node is an orphan any more
+ * lvr_super_reinstate - the peer's log and this node's are one, the other's prefix
  * @sb: the superblock
+ * @peer: the other member
  *
- * For the takeover was itself taken back: the peer's log and this node's are
- * one, the other's prefix. Or this node begins anew. Any context, does not sleep.
+ * So no record is an orphan any more: a takeover was itself taken back. And a
+ * peer that was once given up holds what this node does. Any context, does not sleep.
  *
- * Return: whether it was superseded.
+ * Return: whether anything has changed.
  */
-bool lvr_super_reinstate(struct lvr_super *sb)
+bool lvr_super_reinstate(struct lvr_super *sb, u32 peer)
 {
-	if (!(sb->flags & LVR_SUPER_F_SUPERSEDED))
+	const u32 given_up = LVR_MEMBER_F_NEEDS_SYNC | LVR_MEMBER_F_SYNC_OPEN;
+	struct lvr_member *m = &sb->member[peer];
+
+	if (!(sb->flags & LVR_SUPER_F_SUPERSEDED) && !(m->flags & given_up))
 		return false;
-	sb->flags &= ~LVR_SUPER_F_SUPERSEDED;
-	sb->orphan_first_seq = 0;
-	sb->orphan_end_seq = 0;
-	sb->orphan_bytes = 0;
+	forget_orphans(sb);
+	m->flags &= ~given_up;
 	return true;
 }
 
@@ -296,21 +306,30 @@ void lvr_super_recover(struct lvr_super *sb, u64 incarnation, const struct lvr_p
 /**
  * lvr_super_checkpoint - records are on the volumes, and the log is freed
  * @sb: the superblock
+ * @peer: the other member; none: LVR_MAX_MEMBERS or more
  * @done: the volumes hold everything before it
  * @tail: the log is kept from there on
  * @incarnation_off: chunks from there on are of the present incarnation
  *
  * A chunk of an earlier incarnation may lie at the tail, and fit, as the peer
  * sent again what was lost with a crash. If the one that took its place is lost
- * in turn, it must not be taken for that. Any context, does not sleep.
+ * in turn, it must not be taken for that.
+ *
+ * The history goes with the records, as far as the peer holds them. Of one that
+ * needs a full synchronisation, open or not, acked_seq does not say where it
+ * stands, and it has to be known again. Any context, does not sleep.
  */
-void lvr_super_checkpoint(struct lvr_super *sb, const struct lvr_pos *done, const struct lvr_pos *tail,
-			  u64 incarnation_off)
+void lvr_super_checkpoint(struct lvr_super *sb, u32 peer, const struct lvr_pos *done,
+			  const struct lvr_pos *tail, u64 incarnation_off)
 {
+	const struct lvr_member *m = peer_of(sb, peer);
+
 	sb->checkpoint = *done;
 	sb->tail = *tail;
 	if (tail->off >= incarnation_off)
 		sb->tail_incarnation = sb->incarnation;
+	if (m && !(m->flags & LVR_MEMBER_F_NEEDS_SYNC))
+		lvr_super_prune_history(sb, min(tail->seq, m->acked_seq));
 }
 
 /**
@@ -439,7 +458,7 @@ void lvr_super_become_target(struct lvr_super *sb, u64 sync_id, const struct lvr
 	sb->sync_id = sync_id;
 	memcpy(sb->group_uuid, source->group_uuid, LVR_UUID_BYTES);
 	adopt_history(sb, source, pos->seq);
-	lvr_super_reinstate(sb);
+	lvr_super_reinstate(sb, source->member);
 	sb->incarnation++;
 	sb->tail = *pos;
 	sb->tail_incarnation = sb->incarnation;

@@ -195,12 +195,12 @@ void lvr_super_hand_over(struct lvr_super *sb, u32 peer, u64 head_seq, u64 hando
 void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
 			 const struct lvr_pos *head);
 /* false: it was not superseded */
-bool lvr_super_reinstate(struct lvr_super *sb);
+bool lvr_super_reinstate(struct lvr_super *sb, u32 peer);
 u64 lvr_super_handover(const struct lvr_super *sb, u64 head_seq, u64 last_record_member);
 void lvr_super_recover(struct lvr_super *sb, u64 incarnation, const struct lvr_pos *head,
 		       u64 handover_member);
-void lvr_super_checkpoint(struct lvr_super *sb, const struct lvr_pos *done, const struct lvr_pos *tail,
-			  u64 incarnation_off);
+void lvr_super_checkpoint(struct lvr_super *sb, u32 peer, const struct lvr_pos *done,
+			  const struct lvr_pos *tail, u64 incarnation_off);
 void lvr_super_truncate(struct lvr_super *sb, u32 peer, u64 seq, u64 keep_gen);
 /* the position before which the peer needs nothing of the log; ~0: nothing is kept for it */
 u64 lvr_super_held_seq(const struct lvr_super *sb, u32 peer, u64 told_durable_seq);

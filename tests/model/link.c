@@ -67,13 +67,10 @@ static void end_session(struct state *s, u32 n)
 
 void hang_up(struct state *s)
 {
-	u32 reasons = s->plan.reasons;
-
 	s->up = 0;
 	s->joining = 0;
-	memset(&s->plan, 0, sizeof(s->plan));
+	s->plan = (struct plan){ .reasons = s->plan.reasons, .source = s->plan.reasons ? s->plan.source : 0 };
 	memset(s->snap, 0, sizeof(s->snap));
-	s->plan.reasons = reasons;
 	end_session(s, 0);
 	end_session(s, 1);
 }
@@ -187,7 +184,7 @@ static void void_handover(struct state *s, u32 n)
 {
 	struct node *node = &s->node[n];
 
-	if ((node->state != LVR_GROUP_STANDBY && node->state != LVR_GROUP_DEMOTING) || node->handover != n)
+	if ((!from_peer(node) && node->state != LVR_GROUP_DEMOTING) || node->handover != n)
 		return;
 	lvr_super_void_handover(super_open(s, n), node->head.seq);
 	super_commit(s, n);
@@ -237,6 +234,8 @@ static void begin_stream(struct state *s, u32 n, u32 dir, u32 caught_up)
 	node->caught_up = caught_up;
 	node->until = s->plan.flags & LVR_PLAN_F_TAIL ? s->plan.until : NONE;
 	node->dir = dir;
+	if (dir == LVR_DIR_TARGET)
+		node->s_open = 0;
 }
 
 static bool stream_as_source(struct state *s, u32 n)
@@ -375,7 +374,7 @@ static bool hear_alone(struct state *s, u32 n)
 	const struct node *node = &s->node[n];
 	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
 
-	if (!(peer->flags & LVR_NODE_F_ACTIVE) || node->role != LVR_ROLE_SECONDARY ||
+	if (!(peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n))) || node->role != LVR_ROLE_SECONDARY ||
 	    (!alone && s->plan.kind == LVR_PLAN_REFUSE))
 		return true;
 	if (!takes(node))

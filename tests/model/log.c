@@ -225,10 +225,9 @@ bool checkpoint(struct state *s, u32 n, bool always)
 	sb = super_open(s, n);
 	done = pos_to_core(node->destaged);
 	core_tail = pos_to_core(tail);
-	lvr_super_checkpoint(sb, &done, &core_tail, (u64)node->inc_off * SLOT_BYTES);
+	lvr_super_checkpoint(sb, other(n), &done, &core_tail, (u64)node->inc_off * SLOT_BYTES);
 	sb->handover_seq = node->head.seq;
 	sb->handover_member = wide(node->handover);
-	lvr_super_prune_history(sb, min(tail.seq, node->sb.acked));
 	super_commit(s, n);
 	node->checkpoint = node->destaged;
 	node->tail = tail;
@@ -258,6 +257,7 @@ bool detach(struct state *s, u32 n)
 static void power_off(struct state *s, u32 n)
 {
 	struct node *node = &s->node[n], was = *node;
+	bool undone;	/* its last promotion: no record is left of it */
 
 	if (s->up)
 		hang_up(s);
@@ -267,9 +267,11 @@ static void power_off(struct state *s, u32 n)
 	node->promise = was.promise;
 	node->promise_seq = was.promise_seq;
 	node->mixed = was.mixed;
-	node->voided = was.voided;
-	node->forced = was.forced;
-	node->claimed = was.claimed && (was.state != LVR_GROUP_PROMOTING || was.begun);
+	undone = was.state == LVR_GROUP_PROMOTING ||
+		 (was.gen && gen_at(was.hist, was.head.seq - 1) != was.gen);
+	node->voided = undone && was.voided ? 1 : was.voided;
+	node->forced = undone && was.forced == FORCED_NOW && !options[n].start_at_once ? 0 : was.forced;
+	node->claimed = was.claimed && (!undone || was.begun);
 	node->unheard = was.unheard;
 	node->owned = min(was.owned, was.head.seq);
 	memcpy(node->disk, was.disk, sizeof(was.disk));

@@ -59,6 +59,7 @@
 #define MAX_GEN		15
 #define BLOCKS		2	/* of the volume */
 #define VOID_TILL_WRITTEN 2	/* it is promoted again, which counts once something came of it */
+#define FORCED_NOW	2	/* not before its last promotion */
 #define SYNC_CHUNKS	(BLOCKS + 1)
 #define NONE		0xff	/* no such position or member; ~0 in core */
 #define DOWN		0xff	/* state of a node without power */
@@ -245,7 +246,7 @@ struct plan {
 	u8 until;
 	u8 fork;
 	u8 sync_id;		/* of the verdict */
-	u32 reasons;		/* of the last refusal; stays until the next handshake */
+	u32 reasons;		/* of the last refusal; stays, with source, until the next handshake */
 };
 
 enum budget { B_WRITE, B_CRASH, B_PROMOTE, B_FORCE, B_DEMOTE, B_DISCARD, B_CONNECT, BUDGETS };
@@ -368,6 +369,7 @@ bool replay(struct state *s, u32 n);
 /* ------------------------------------------------------------------- role.c */
 
 bool group_event(struct state *s, u32 n, u32 event);
+bool from_peer(const struct node *node);	/* the log is open to the peer */
 bool takes(const struct node *node);	/* lvr_log_takes() */
 bool alone(const struct state *s, u32 n);
 void describe(struct state *s, u32 n, struct snap *snap);

@@ -2,8 +2,7 @@
 /* Roles and the gate. After role.c, state.c, truncate.c and link-state.c of the module. */
 #include "model.h"
 
-/* the log is open to the peer */
-static bool from_peer(const struct node *node)
+bool from_peer(const struct node *node)
 {
 	return node->state == LVR_GROUP_STANDBY || node->state == LVR_GROUP_UNCONFIRMED;
 }
@@ -232,7 +231,7 @@ bool serve(struct state *s, u32 n)
 /* no volume is open: what was written has been acknowledged */
 static bool closed(const struct node *node)
 {
-	return !(node->writes >> node->said_seq);
+	return node->sb.flags & LVR_SUPER_F_INCONSISTENT || !(node->writes >> node->said_seq);
 }
 
 bool demote(struct state *s, u32 n)
@@ -293,7 +292,7 @@ bool supersede(struct state *s, u32 n, u32 fork)
 /* lvr_role_reinstate() */
 void reinstate(struct state *s, u32 n)
 {
-	if (takes(&s->node[n]) && lvr_super_reinstate(super_open(s, n)))
+	if (takes(&s->node[n]) && lvr_super_reinstate(super_open(s, n), other(n)))
 		super_commit(s, n);
 }
 

@@ -272,6 +272,8 @@ static void check_safe(const struct truth *a, const struct truth *b, const struc
 		hold(p->until_seq == s->node->head_seq && p->until_seq > p->from_seq);
 		hold(!(p->flags & (LVR_PLAN_F_CONFIRM | LVR_PLAN_F_SUPERSEDE | LVR_PLAN_F_TRUNCATE)));
 		hold(!is_active(s) && !is_active(t));
+		/* who would go on instead, by work that t never heard of, has handed over to it */
+		hold(!took_over(s, t) || s->node->handover_member == t->node->member);
 	} else {
 		hold(p->until_seq == 0);
 	}
@@ -384,6 +386,7 @@ static const struct life lives[] = {
 	{ 3, { { GEN(1, 0), 0 }, { GEN(3, 1), 2 }, { GEN(6, 0), 4 } } },
 	{ 3, { { GEN(1, 0), 0 }, { GEN(3, 1), 2 }, { GEN(7, 1), 4 } } },
 	{ 3, { { GEN(1, 0), 0 }, { GEN(2, 0), 2 }, { GEN(8, 1), 2 } } },
+	{ 2, { { GEN(1, 0), 0 }, { GEN(11, 0), 2 } } },
 	{ 1, { { GEN(9, 2), 0 } } },
 	{ 2, { { GEN(9, 2), 0 }, { GEN(10, 1), 2 } } },
 };
@@ -575,6 +578,7 @@ static void pruning_does_not_change_the_plan(void **state)
 #define A1 GEN(1, 0)
 #define A2 GEN(2, 0)
 #define A3 GEN(3, 0)
+#define A4 GEN(7, 0)
 #define B1 GEN(4, 1)
 #define B2 GEN(5, 1)
 #define B3 GEN(6, 1)
@@ -801,6 +805,54 @@ static void a_primary_that_lost_its_tail(void **state)
 	high.node->destaged_seq = 6;
 	low.node->tail_seq = low.node->destaged_seq = 7;
 	expect_refusal(R(ORPHANS), 0, 0, 3);
+}
+
+/* it began a generation, lost it with the power after the peer had it, and did not wait to begin the next */
+static void a_primary_that_began_again(void **state)
+{
+	(void)state;
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, ACTIVE);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }), 7, 0);
+	high.node->destaged_seq = 6;
+	expect_stream(0, 6, TRUNCATE, NOBODY);
+	/* before it has written in it; after it ended as primary, or was demoted */
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 6, ACTIVE);
+	expect_stream(0, 6, TRUNCATE, NOBODY);
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, UNCONFIRMED);
+	expect_stream(0, 6, TRUNCATE | CONFIRM, 0);
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, 0);
+	expect_stream(0, 6, TRUNCATE, NOBODY);
+	/* more than once, on either side */
+	node_a(LIFE({ A1, 0 }, { A3, 6 }, { A4, 7 }), 8, ACTIVE);
+	expect_stream(0, 6, TRUNCATE, NOBODY);
+	/* the same by the other member */
+	node_b(LIFE({ A1, 0 }, { B2, 6 }), 8, ACTIVE);
+	node_a(LIFE({ A1, 0 }, { B1, 6 }), 7, 0);
+	low.node->destaged_seq = 6;
+	expect_stream(1, 6, TRUNCATE, NOBODY);
+
+	/* never what is on the volumes, or what the log of the source cannot replace */
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, ACTIVE);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }), 8, 0);
+	high.node->destaged_seq = 7;
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
+	high.node->destaged_seq = 6;
+	low.node->tail_seq = 7;
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
+	/* nor where somebody else had a part in it, or would have */
+	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, ACTIVE);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }, { B1, 7 }), 8, 0);
+	high.node->destaged_seq = 6;
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
+	node_a(LIFE({ A1, 0 }, { B1, 6 }, { A3, 7 }), 8, ACTIVE);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }), 8, 0);
+	high.node->destaged_seq = 6;
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
+	/* nor from a place that only one of them began at */
+	node_a(LIFE({ A1, 0 }, { A3, 5 }), 8, ACTIVE);
+	node_b(LIFE({ A1, 0 }, { A2, 6 }), 8, 0);
+	high.node->destaged_seq = 5;
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
 }
 
 /* began a generation, stopped before the first record of it */
@@ -1334,6 +1386,7 @@ int main(void)
 		cmocka_unit_test(a_broken_connection),
 		cmocka_unit_test(large_positions),
 		cmocka_unit_test(a_primary_that_lost_its_tail),
+		cmocka_unit_test(a_primary_that_began_again),
 		cmocka_unit_test(an_unused_generation),
 		cmocka_unit_test(takeover),
 		cmocka_unit_test(both_restarted_after_a_takeover),

@@ -165,12 +165,12 @@ static void orphans_are_counted_until_they_are_none(void **state)
 	(void)state;
 	supersede(100, 100);
 	assert_no_orphans();
-	assert_false(lvr_super_reinstate(sb));
+	assert_false(lvr_super_reinstate(sb, PEER));
 
 	supersede(90, 100);
 	assert_true(sb->flags & LVR_SUPER_F_SUPERSEDED);
 	assert_int_equal(sb->orphan_bytes, 10 * 512);
-	assert_true(lvr_super_reinstate(sb));
+	assert_true(lvr_super_reinstate(sb, PEER));
 	assert_no_orphans();
 
 	supersede(90, 100);
@@ -181,6 +181,59 @@ static void orphans_are_counted_until_they_are_none(void **state)
 	lvr_super_become_target(sb, 5, source, &pos);
 	assert_no_orphans();
 	assert_true(sb->flags & LVR_SUPER_F_INCONSISTENT);
+}
+
+/* ------------------------------------------------------ a peer that was given up */
+
+static void assert_not_given_up(void)
+{
+	assert_false(peer()->flags & (LVR_MEMBER_F_NEEDS_SYNC | LVR_MEMBER_F_SYNC_OPEN));
+}
+
+static void who_follows_lacks_nothing_that_the_peer_would_need(void **state)
+{
+	struct lvr_pos pos = at(0, 0);
+
+	(void)state;
+	lvr_super_give_up_peer(sb, PEER);
+	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_not_given_up();
+	lvr_super_open_sync(sb, PEER, 5, 100);
+	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_not_given_up();
+
+	source->member = PEER;
+	lvr_super_give_up_peer(sb, PEER);
+	lvr_super_become_target(sb, 5, source, &pos);
+	assert_not_given_up();
+	/* who goes on as primary knows nothing new of it */
+	lvr_super_give_up_peer(sb, PEER);
+	assert_int_equal(begin(9, 100, 7, LVR_ROLE_SECONDARY, ~0ull), 0);
+	assert_true(peer()->flags & LVR_MEMBER_F_NEEDS_SYNC);
+}
+
+/* generations 7 from 0, 9 from 100; after a checkpoint at 200 this is the oldest */
+static u64 oldest_after_checkpoint(u32 member)
+{
+	struct lvr_pos pos = at(200, 9);
+
+	lvr_super_checkpoint(sb, member, &pos, &pos, 0);
+	return sb->history[0].gen;
+}
+
+static void the_history_stays_for_a_peer_that_stands_nobody_knows_where(void **state)
+{
+	(void)state;
+	assert_int_equal(begin(9, 100, 7, LVR_ROLE_SECONDARY, ~0ull), 0);
+	peer()->acked_seq = 100;
+	assert_int_equal(oldest_after_checkpoint(PEER), 7);
+	lvr_super_open_sync(sb, PEER, 5, 200);
+	assert_int_equal(oldest_after_checkpoint(PEER), 7);
+	lvr_super_give_up_peer(sb, PEER);
+	assert_int_equal(oldest_after_checkpoint(PEER), 7);
+	assert_int_equal(oldest_after_checkpoint(LVR_MAX_MEMBERS), 7);
+	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_int_equal(oldest_after_checkpoint(PEER), 9);
 }
 
 /* -------------------------------------------- who acknowledges without whom */
@@ -278,6 +331,8 @@ int main(void)
 		cmocka_unit_test_setup(acked_goes_with_what_is_truncated, make_follower),
 		cmocka_unit_test_setup(a_takeover_counts_what_was_called_durable, make_follower),
 		cmocka_unit_test_setup(orphans_are_counted_until_they_are_none, make_follower),
+		cmocka_unit_test_setup(who_follows_lacks_nothing_that_the_peer_would_need, make_follower),
+		cmocka_unit_test_setup(the_history_stays_for_a_peer_that_stands_nobody_knows_where, make_follower),
 		cmocka_unit_test_setup(a_takeover_is_alone_a_hand_over_is_not, make_follower),
 		cmocka_unit_test_setup(other_settings_leave_a_trace, make_follower),
 		cmocka_unit_test_setup(a_first_primary_is_alone, make_follower),

@@ -5,13 +5,14 @@ from pair import Pair
 DOOR = 7900     # of the meddler, at alpha
 
 
-def take_back(pair):
+def take_back(pair, demoted=True):
     """alpha has handed over, takes it back by force behind a cut link, serves, and is demoted again. Its head then."""
     pair.a.run("lvrctl demote g0")
     pair.wait(pair.b, destaged=pair.status(pair.a)["head"])
     pair.a.run("lvrctl disconnect g0 && lvrctl promote g0 --force")
     fill(pair.a, pair.device("v0"), 1)
-    refused(pair.a, "lvrctl demote g0", "not handed over to beta")
+    if demoted:
+        refused(pair.a, "lvrctl demote g0", "not handed over to beta")
     return pair.status(pair.a)["head"]
 
 

@@ -367,6 +367,35 @@ def test_a_promotion_waits_for_what_ends_its_hand_over(lab):
     assert_same_bytes(pair)
 
 
+def test_who_is_demoted_while_unconfirmed_keeps_no_hand_over(lab):
+    """alpha handed over to itself, and lost its power before it was a secondary. It hears of beta's takeover in a
+    handshake that does not end; demoted after that it does not go on beside beta."""
+    pair = SoftMeddled(lab).up()
+    a, b = pair.nodes
+    at_rest(pair, a)
+    a.run("lvrctl disconnect g0")
+    pair.swap(a, "log", "held")
+    a.spawn("lvrctl demote g0")
+    lab.wait(lambda: pair.delayed(a, "log")[2], what="the flush behind the hand-over")
+    a.power_cut(1, policy="keep")
+    pair.wait(b, link="waiting")
+    b.run("lvrctl promote g0 --force")
+    fill(b, pair.device("v0"), 1)
+    a.start()
+    pair.through("there verdict 1 end")
+    pair.start(a)
+    lab.wait(lambda: pair.meddler.poll() is not None, what="the handshake")
+    pair.wait(a, state="unconfirmed", link="waiting")
+    a.run("lvrctl demote g0")
+    refused(a, "lvrctl promote g0", "has not handed over")
+    pair.through()
+    pair.wait(a, link="refused")
+    a.run("lvrctl connect g0 --discard")
+    pair.wait_synced(b)
+    settle(pair, b)
+    assert_same_bytes(pair)
+
+
 def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
     """What is durable in the target's log is acked though nothing can be destaged: a flush of the log wakes who does
     that, and none of the source's windows waits until it looks by itself."""
