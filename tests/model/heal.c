@@ -120,14 +120,17 @@ static u32 better(const struct state *s)
 	return b->head.seq > a->head.seq;
 }
 
+/* where no operator has meddled, none should have to: of a node demoted while unconfirmed lvrctl(8) says that he has */
 static bool give_up_copy(struct state *s, u32 n)
 {
+	if (!meddles)
+		violate(CHECK_DEAD_END, "%c has to be discarded, after nothing but crashes and cuts", 'A' + n);
 	if (try(s, ACT_DISCARD, n))
 		return true;
-	return try(s, ACT_DEMOTE, n);	/* discarded in the next round */
+	/* discarded in the next round; no volume closes whose writes nobody will acknowledge */
+	return try(s, ACT_DEMOTE, n) || try(s, ACT_CRASH, n);
 }
 
-/* where no operator has meddled, none should have to: of a node demoted while unconfirmed lvrctl(8) says that he has */
 static bool force(struct state *s, u32 n)
 {
 	if (!try(s, ACT_FORCE, n))

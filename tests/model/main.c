@@ -46,6 +46,8 @@ static const struct scenario scenarios[] = {
 	{ "hand-overs and crashes", "", HANDED_OVER, LEFT(1, 1, 2, 0, 1, 0, 2), .eager = PROMPT },
 	{ "crashes behind a hand-over", "", HANDED_OVER, LEFT(1, 2, 1, 0, 0, 0, 2), .eager = PROMPT & ~BIT(ACT_FLUSH) },
 	{ "at once", "start-primary=at-once", PAIR, LEFT(1, 2, 1, 1, 0, 0, 2), .eager = PROMPT },
+	{ "begun over and over", "start-primary=at-once", PAIR, LEFT(1, 3, 0, 0, 0, 0, 3),
+	  .eager = LOCAL | BIT(ACT_PING) | BIT(ACT_ACK) | BIT(ACT_ACT) | STEPS },
 	{ "superseded", "", PAIR, LEFT(1, 2, 0, 1, 0, 0, 2), .eager = PROMPT & ~BIT(ACT_FLUSH) },
 	{ "two takeovers", "", PAIR, LEFT(2, 0, 0, 2, 0, 1, 2), .eager = PROMPT | STEPS },
 	{ "discards", "", PAIR, LEFT(1, 1, 0, 1, 1, 1, 2), .eager = PROMPT | STEPS },

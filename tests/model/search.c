@@ -92,18 +92,27 @@ static void healed_reset(void)
 	memset(healed.hash, 0, (size_t)healed.room * 16);
 }
 
-/* whether it was there already */
-static bool healed_put(const u64 hash[2])
+/* where it is, or may be put */
+static u64 *healed_slot(const u64 hash[2])
 {
-	u32 at;
+	u32 at = hash[0] & (healed.room - 1);
 
-	for (at = hash[0] & (healed.room - 1); healed.hash[2 * at + 1]; at = (at + 1) & (healed.room - 1))
-		if (healed.hash[2 * at] == hash[0] && healed.hash[2 * at + 1] == hash[1])
-			return true;
-	healed.hash[2 * at] = hash[0];
-	healed.hash[2 * at + 1] = hash[1];
-	healed.count++;
-	return false;
+	while (healed.hash[2 * at + 1] && memcmp(&healed.hash[2 * at], hash, 16))
+		at = (at + 1) & (healed.room - 1);
+	return &healed.hash[2 * at];
+}
+
+static bool healed_has(const u64 hash[2])
+{
+	return healed_slot(hash)[1];
+}
+
+static void healed_put(const u64 hash[2])
+{
+	u64 *slot = healed_slot(hash);
+
+	healed.count += !slot[1];
+	memcpy(slot, hash, 16);
 }
 
 static void healed_grow(void)
@@ -121,14 +130,40 @@ static void healed_grow(void)
 	free(old);
 }
 
+/* the states on the way of one healing: known once it has succeeded, not when it comes by a second time */
+static struct {
+	u64 (*hash)[2];
+	u32 count, room;
+} way;
+
 static bool known_to_heal(const struct state *s)
 {
 	u64 hash[2];
 
-	if (healed.count > healed.room / 2)
-		healed_grow();
 	hash_state(s, hash);
-	return healed_put(hash);
+	if (healed_has(hash))
+		return true;
+	if (way.count == way.room) {
+		way.room = way.room ? 2 * way.room : 256;
+		way.hash = grow(way.hash, sizeof(*way.hash) * way.room);
+	}
+	memcpy(way.hash[way.count++], hash, sizeof(hash));
+	return false;
+}
+
+static bool heals(struct state *s)
+{
+	u32 i;
+
+	way.count = 0;
+	if (!heal(s, known_to_heal))
+		return false;
+	for (i = 0; i < way.count; i++) {
+		if (healed.count > healed.room / 2)
+			healed_grow();
+		healed_put(way.hash[i]);
+	}
+	return true;
 }
 
 /* --------------------------------------------------------------------- traces */
@@ -198,7 +233,7 @@ static void check_dead_end(struct result *r, const struct scenario *sc, const st
 
 	memcpy(&s, from, sizeof(s));
 	r->healed++;
-	if (heal(&s, known_to_heal))
+	if (heals(&s))
 		return;
 	check = violated == CHECKS ? CHECK_DEAD_END : violated;
 	if (!r->trace[check])

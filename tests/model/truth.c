@@ -186,6 +186,8 @@ void truth_promoted(struct state *s, u32 n, bool forced, bool claims)
 	    !holds(node, node->head.seq, prefix(peer->hist, peer->head.seq), peer->head.seq))
 		violate(CHECK_PLAN, "%c is promoted without force, though it has heard that %c was, by force", 'A' + n,
 			'A' + other(n));
+	/* nothing is lost, says failover, unless the other one has been primary meanwhile */
+	claims &= !(forced && peer->unheard);
 	if (!forced || claims)
 		check_promotion(s, n, claims, false);
 	else
@@ -193,9 +195,12 @@ void truth_promoted(struct state *s, u32 n, bool forced, bool claims)
 	for (m = 0; m < NODES; m++)
 		if (!holds(node, node->head.seq, s->node[m].said, s->node[m].said_seq))
 			give_up_promise(&s->node[m]);
+	/* who gave it up does not know that it goes on */
+	node->unheard |= forced || node->voided;
 	node->voided = node->voided ? VOID_TILL_WRITTEN : 0;
-	node->forced |= forced;
-	node->unheard |= forced;
+	node->forced = node->forced ? 1 : forced ? FORCED_NOW : 0;
+	if (forced && !peer->unheard)
+		peer->forced = 0;	/* it is this one now, and whoever forced it knew of the other */
 	if (forced)
 		s->joining = 0;
 	node->claimed = forced && claims;
