@@ -318,16 +318,20 @@ static void log_mismatches(const struct lvr_link *link)
  * A secondary's primary, or who is confirmed as that, says whether it
  * acknowledges writes without it. The source of a full synchronisation will, in
  * the middle of it, and says so in the next handshake only. Where the plan
- * refuses only the worse news counts.
+ * refuses only the worse news counts; so it does from a secondary that has been
+ * primary and is ahead.
  */
 static int note_alone(struct lvr_link *link)
 {
 	bool alone = link->peer->flags & LVR_NODE_F_ALONE || link->plan.kind == LVR_PLAN_FULL_SYNC;
 	bool primary = link->peer->flags & LVR_NODE_F_ACTIVE ||
 		       link->plan.confirm_member == link->peer->member;
+	bool ahead = link->plan.source == link->peer->member &&
+		     link->peer->head_seq > link->me->head_seq;
 
-	if (!primary || READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY ||
-	    (!alone && link->plan.kind == LVR_PLAN_REFUSE))
+	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !(primary || ahead))
+		return 0;
+	if (!alone && (!primary || link->plan.kind == LVR_PLAN_REFUSE))
 		return 0;
 	return lvr_role_told_alone(link->g, link->opening, alone);
 }

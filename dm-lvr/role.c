@@ -383,12 +383,14 @@ static int check_closed(struct lvr_group *g, struct lvr_err *err)
 	return 0;
 }
 
-/* the record of a hand-over must fit before the role is given up */
+/* the record of a hand-over must fit before the role is given up; one that is unconfirmed appends none */
 static int check_room(struct lvr_group *g, struct lvr_err *err)
 {
 	struct lvr_log *log = &g->log;
 	bool room;
 
+	if (!log->gen)
+		return 0;
 	spin_lock_irq(&log->lock);
 	room = lvr_ring_has_room(&log->ring, log->tail.off, log->head.off,
 				 LVR_CHUNK_MAX_PAYLOAD_BYTES / 64, LVR_LOG_GUARD_BYTES);

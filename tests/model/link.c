@@ -374,8 +374,11 @@ static bool hear_alone(struct state *s, u32 n)
 	const struct node *node = &s->node[n];
 	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
 
-	if (!(peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n))) || node->role != LVR_ROLE_SECONDARY ||
-	    (!alone && s->plan.kind == LVR_PLAN_REFUSE))
+	bool primary = peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n));
+	bool ahead = s->plan.source == other(n) && peer->head > s->snap[n].head;
+
+	if (node->role != LVR_ROLE_SECONDARY || !(primary || ahead) ||
+	    (!alone && (!primary || s->plan.kind == LVR_PLAN_REFUSE)))
 		return true;
 	if (!takes(node))
 		return false;

@@ -241,7 +241,8 @@ bool demote(struct state *s, u32 n)
 	u32 event = LVR_GEV_DEMOTE;
 
 	if ((node->state != LVR_GROUP_ACTIVE && node->state != LVR_GROUP_UNCONFIRMED) ||
-	    (node->state == LVR_GROUP_ACTIVE && !closed(node)) || !has_room(node, GUARD_SLOTS + DEMOTE_SLOTS))
+	    (node->state == LVR_GROUP_ACTIVE && !closed(node)) ||
+	    (node->gen && !has_room(node, GUARD_SLOTS + DEMOTE_SLOTS)))
 		return false;
 	c.arg = node->rivals ||
 		(node->dir == LVR_DIR_SOURCE && (node->link == LVR_LINK_STREAMING ||
