@@ -429,7 +429,8 @@ static int stream_as_source(struct lvr_link *link, struct lvr_err *err)
 	int ret;
 
 	ret = lvr_reader_seek(link->reader, plan->from_seq, &link->cursor) ?:
-	      lvr_role_reinstate(link->g, link->opening);
+	      lvr_role_reinstate(link->g, link->opening,
+				 min(link->peer->durable_seq, plan->from_seq));
 	if (ret) {
 		lvr_err_set(err, "the log cannot be used from %llu on: %pe", plan->from_seq,
 			    ERR_PTR(ret));
@@ -478,6 +479,11 @@ static int become_prefix(struct lvr_link *link, struct lvr_err *err)
 		ret = lvr_log_truncate(g, link->opening, plan->from_seq, keep_gen);
 	else
 		ret = drop_hollow_generations(g, link->opening, plan->from_seq, keep_gen);
+	if (ret == -EUCLEAN) {
+		lvr_err_set(err, "the peer called durable what it lacks from %llu on: is its log damaged? connect with --discard where the worse copy is",
+			    plan->from_seq);
+		return ret;
+	}
 	if (ret) {
 		lvr_err_set(err, "cannot drop what the source does not have from %llu on: %pe",
 			    plan->from_seq, ERR_PTR(ret));
@@ -499,7 +505,8 @@ static int stream_as_target(struct lvr_link *link, struct lvr_err *err)
 	ret = become_prefix(link, err);
 	if (ret)
 		return ret;
-	if (lvr_role_reinstate(link->g, link->opening)) {
+	if (lvr_role_reinstate(link->g, link->opening,
+			       min(link->peer->durable_seq, plan->from_seq))) {
 		lvr_err_set(err, "the log has failed");
 		return -EIO;
 	}

@@ -593,7 +593,7 @@ int lvr_role_confirm(struct lvr_group *g);
 /* from the handshake: superseded; records [fork_seq, head) are orphans */
 int lvr_role_supersede(struct lvr_group *g, u64 fork_seq);
 /* from the handshake: what was superseded is no more */
-int lvr_role_reinstate(struct lvr_group *g, u32 opening);
+int lvr_role_reinstate(struct lvr_group *g, u32 opening, u64 held_seq);
 /* what this node tells in STATE (fork_* not set); the opening of the log that it holds for */
 u32 lvr_role_describe(struct lvr_group *g, struct lvr_plan_node *node);
 /* the peer, primary, said whether it acknowledges writes without this node; durable */

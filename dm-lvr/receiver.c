@@ -347,8 +347,9 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 	if (info.flags & LVR_CHUNK_F_NOSEQ) {
 		lvr_log_positions(link->g, &head, NULL, NULL, NULL);
 		lvr_sync_appended(link, &info, head.off, &first);
-	} else if (last.type == LVR_REC_HANDOVER) {
-		/* whoever has handed over is no active primary any more */
+	} else if (last.type == LVR_REC_HANDOVER &&
+		   info.first_seq + info.records >= link->caught_up_seq) {
+		/* whoever has handed over is no active primary any more; one that was when both met had taken it back */
 		spin_lock(&link->lock);
 		link->peer_is_active = false;
 		spin_unlock(&link->lock);

@@ -526,6 +526,7 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
  * lvr_role_reinstate() - the peer's log and this node's are one, the other's prefix
  * @g: a node that is about to stream to its peer, or from it
  * @opening: lvr_log_takes()
+ * @held_seq: so much of this node's log the peer holds durably
  *
  * A takeover that left no record, or whose records were given up, supersedes
  * nobody. A node that went on as superseded would never free its log. And a
@@ -534,7 +535,7 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
  * Context: process, the link thread.
  * Return: 0 when durable, -EIO.
  */
-int lvr_role_reinstate(struct lvr_group *g, u32 opening)
+int lvr_role_reinstate(struct lvr_group *g, u32 opening, u64 held_seq)
 {
 	bool superseded;
 	int ret = 0;
@@ -543,7 +544,7 @@ int lvr_role_reinstate(struct lvr_group *g, u32 opening)
 	lvr_super_lock(g);
 	superseded = g->sb->flags & LVR_SUPER_F_SUPERSEDED;
 	/* a primary is not superseded, and its peer may need a full synchronisation by now */
-	if (lvr_log_takes(&g->log, opening) && lvr_super_reinstate(g->sb, g->opts.peer)) {
+	if (lvr_log_takes(&g->log, opening) && lvr_super_reinstate(g->sb, g->opts.peer, held_seq)) {
 		ret = lvr_super_commit(g);
 		if (superseded)
 			lvr_state_reason(g, LVR_GROUP_STANDBY, "the takeover was taken back");
@@ -594,6 +595,7 @@ static int learn_generation(struct lvr_group *g, const struct lvr_generation *ge
 		lvr_super_unlock(g);
 		return ret;
 	}
+	forget_handover(g);
 	return lvr_super_commit(g);
 }
 

@@ -20,7 +20,8 @@
  *
  * Context: process, sleeps, waits for the worker's batch.
  * Return: 0 when durable; -EINVAL when seq is before destaged or no
- *         boundary; -EPERM: no longer to be done; -ESTALE, -EIO.
+ *         boundary; -EUCLEAN: what would go has been called durable by who
+ *         wrote it; -EPERM: no longer to be done; -ESTALE, -EIO.
  */
 int lvr_log_truncate(struct lvr_group *g, u32 opening, u64 seq, u64 keep_gen)
 {
@@ -38,6 +39,11 @@ int lvr_log_truncate(struct lvr_group *g, u32 opening, u64 seq, u64 keep_gen)
 	checkpoint = log->checkpoint;
 	if (pos.off < destaged.off) {
 		ret = -EINVAL;
+		goto out;
+	}
+	/* its disk has lost what it must not lose: this may be the only copy */
+	if (log->told_durable_seq > seq) {
+		ret = -EUCLEAN;
 		goto out;
 	}
 	ret = lvr_logio_erase_block(g, pos.off);

@@ -388,14 +388,7 @@ static bool began_again(const struct meeting *m, const struct side *s, const str
 {
 	return s->newer && t->newer && only_of(s, s) && only_of(t, s) &&
 	       shared_end_seq(s) == m->fork_seq && shared_end_seq(t) == m->fork_seq &&
-	       !t->active && !t->unconfirmed && t->n->destaged_seq <= m->fork_seq && can_stream(m, s);
-}
-
-static void plan_again(struct lvr_plan *plan, const struct meeting *m, const struct side *s)
-{
-	confirm(plan, s);
-	stream(plan, m, s);
-	plan->flags |= LVR_PLAN_F_TRUNCATE;
+	       !t->active && !t->unconfirmed;
 }
 
 /* whether the records that t holds past the fork are its own; t is not newer */
@@ -404,12 +397,12 @@ static bool wrote_past_fork(const struct meeting *m, const struct side *t)
 	return t->n->flags & LVR_NODE_F_WROTE || m->shared_member == t->n->member;
 }
 
-/* rule 6: t holds records past the place where s began a generation */
+/* rule 6: t holds records past the place where s began a generation; rule 7 likewise */
 static void plan_give_way(struct lvr_plan *plan, const struct meeting *m, const struct side *s,
 			  const struct side *t)
 {
 	const struct lvr_plan_node *n = t->n;
-	bool wrote = wrote_past_fork(m, t);
+	bool wrote = !t->newer && wrote_past_fork(m, t);
 
 	if (t->active) {
 		refuse(plan, REASON(DIVERGED));
@@ -451,7 +444,7 @@ static void plan_behind_active(struct lvr_plan *plan, const struct meeting *m,
 		return;
 	}
 	if (began_again(m, t, s)) {
-		plan_again(plan, m, t);
+		plan_give_way(plan, m, t, s);
 		return;
 	}
 	refuse(plan, REASON(DIVERGED));
@@ -570,9 +563,9 @@ static void decide(struct lvr_plan *plan, const struct meeting *m)
 	} else if (!low->beyond || !high->beyond) {
 		plan_ahead(plan, m, low->beyond ? low : high, low->beyond ? high : low);
 	} else if (began_again(m, low, high)) {
-		plan_again(plan, m, low);
+		plan_give_way(plan, m, low, high);
 	} else if (began_again(m, high, low)) {
-		plan_again(plan, m, high);
+		plan_give_way(plan, m, high, low);
 	} else if (low->newer && high->newer) {
 		refuse(plan, REASON(DIVERGED));
 		SAY(plan, "both wrote past %llu, members %u and %u", m->fork_seq, low->n->member,

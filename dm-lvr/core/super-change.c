@@ -151,6 +151,13 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 	return 0;
 }
 
+/* counts more than the last record, as long as that is the last one */
+static void set_handover(struct lvr_super *sb, u64 head_seq, u64 member)
+{
+	sb->handover_seq = head_seq;
+	sb->handover_member = member;
+}
+
 /**
  * lvr_super_learn_generation - a generation that another node has begun
  * @sb: the superblock
@@ -175,17 +182,14 @@ int lvr_super_learn_generation(struct lvr_super *sb, const struct lvr_generation
 	lvr_super_truncate_history(sb, head->seq, head->gen);
 	/* whom it comes from has it: nothing is said of the peer here */
 	ret = add_generation(sb, gen, head->seq, &pruned);
-	return ret ? ret : 1;
+	if (ret)
+		return ret;
+	/* whoever it is, the line goes on with him, though the record that says so may still be lost */
+	set_handover(sb, head->seq, ~0ull);
+	return 1;
 }
 
 /* --------------------------------------------------------------- no primary more */
-
-/* counts more than the last record, as long as that is the last one */
-static void set_handover(struct lvr_super *sb, u64 head_seq, u64 member)
-{
-	sb->handover_seq = head_seq;
-	sb->handover_member = member;
-}
 
 /**
  * lvr_super_void_handover - what this log was handed over for has been taken back
@@ -245,25 +249,35 @@ void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *f
 	sb->orphan_bytes = head->off - fork->off;
 }
 
+static void lacks_nothing(struct lvr_member *m)
+{
+	m->flags &= ~(LVR_MEMBER_F_NEEDS_SYNC | LVR_MEMBER_F_SYNC_OPEN);
+}
+
 /**
  * lvr_super_reinstate - the peer's log and this node's are one, the other's prefix
  * @sb: the superblock
  * @peer: the other member
+ * @held_seq: so much of this node's log the peer holds durably
  *
  * So no record is an orphan any more: a takeover was itself taken back. And a
- * peer that was once given up holds what this node does. Any context, does not sleep.
+ * peer that was once given up lacks nothing that this log no longer has, if its
+ * disk says so, too (I4). Any context, does not sleep.
  *
  * Return: whether anything has changed.
  */
-bool lvr_super_reinstate(struct lvr_super *sb, u32 peer)
+bool lvr_super_reinstate(struct lvr_super *sb, u32 peer, u64 held_seq)
 {
-	const u32 given_up = LVR_MEMBER_F_NEEDS_SYNC | LVR_MEMBER_F_SYNC_OPEN;
 	struct lvr_member *m = &sb->member[peer];
+	bool holds = m->flags & LVR_MEMBER_F_NEEDS_SYNC && held_seq >= sb->tail.seq;
 
-	if (!(sb->flags & LVR_SUPER_F_SUPERSEDED) && !(m->flags & given_up))
+	if (!(sb->flags & LVR_SUPER_F_SUPERSEDED) && !holds)
 		return false;
 	forget_orphans(sb);
-	m->flags &= ~given_up;
+	if (holds) {
+		lacks_nothing(m);
+		m->acked_seq = max(m->acked_seq, held_seq);
+	}
 	return true;
 }
 
@@ -281,7 +295,10 @@ bool lvr_super_reinstate(struct lvr_super *sb, u32 peer)
  */
 u64 lvr_super_handover(const struct lvr_super *sb, u64 head_seq, u64 last_record_member)
 {
-	return head_seq && sb->handover_seq == head_seq ? sb->handover_member : last_record_member;
+	if (head_seq && sb->handover_seq == head_seq)
+		return sb->handover_member;
+	/* of a longer log: what is the last record now was not the last word */
+	return sb->handover_seq > head_seq ? ~0ull : last_record_member;
 }
 
 /**
@@ -428,7 +445,7 @@ bool lvr_super_close_sync(struct lvr_super *sb, u32 peer, u64 sync_id)
 
 	if (m->sync_id != sync_id || !(m->flags & LVR_MEMBER_F_SYNC_OPEN))
 		return false;
-	m->flags &= ~(LVR_MEMBER_F_NEEDS_SYNC | LVR_MEMBER_F_SYNC_OPEN);
+	lacks_nothing(m);
 	return true;
 }
 
@@ -458,7 +475,8 @@ void lvr_super_become_target(struct lvr_super *sb, u64 sync_id, const struct lvr
 	sb->sync_id = sync_id;
 	memcpy(sb->group_uuid, source->group_uuid, LVR_UUID_BYTES);
 	adopt_history(sb, source, pos->seq);
-	lvr_super_reinstate(sb, source->member);
+	forget_orphans(sb);
+	lacks_nothing(&sb->member[source->member]);
 	sb->incarnation++;
 	sb->tail = *pos;
 	sb->tail_incarnation = sb->incarnation;

@@ -195,7 +195,7 @@ void lvr_super_hand_over(struct lvr_super *sb, u32 peer, u64 head_seq, u64 hando
 void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
 			 const struct lvr_pos *head);
 /* false: it was not superseded */
-bool lvr_super_reinstate(struct lvr_super *sb, u32 peer);
+bool lvr_super_reinstate(struct lvr_super *sb, u32 peer, u64 held_seq);
 u64 lvr_super_handover(const struct lvr_super *sb, u64 head_seq, u64 last_record_member);
 void lvr_super_recover(struct lvr_super *sb, u64 incarnation, const struct lvr_pos *head,
 		       u64 handover_member);

@@ -268,10 +268,14 @@ static void power_off(struct state *s, u32 n)
 	node->promise_seq = was.promise_seq;
 	node->mixed = was.mixed;
 	undone = was.state == LVR_GROUP_PROMOTING ||
-		 (was.gen && gen_at(was.hist, was.head.seq - 1) != was.gen);
+		 (was.state == LVR_GROUP_ACTIVE &&
+		  (!was.head.seq || gen_at(node->hist, was.head.seq - 1) != was.gen));
 	node->voided = undone && was.voided ? 1 : was.voided;
 	node->forced = undone && was.forced == FORCED_NOW && !options[n].start_at_once ? 0 : was.forced;
 	node->claimed = was.claimed && (!undone || was.begun);
+	/* who goes on at once has forgotten what it heard */
+	if (options[n].start_at_once && was.sb.flags & LVR_SUPER_F_PRIMARY)
+		s->node[other(n)].unheard |= !!s->node[other(n)].forced;
 	node->unheard = was.unheard;
 	node->owned = min(was.owned, was.head.seq);
 	memcpy(node->disk, was.disk, sizeof(was.disk));

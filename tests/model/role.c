@@ -293,7 +293,9 @@ bool supersede(struct state *s, u32 n, u32 fork)
 /* lvr_role_reinstate() */
 void reinstate(struct state *s, u32 n)
 {
-	if (takes(&s->node[n]) && lvr_super_reinstate(super_open(s, n), other(n)))
+	u32 held_seq = min(s->snap[other(n)].durable, s->plan.from);
+
+	if (takes(&s->node[n]) && lvr_super_reinstate(super_open(s, n), other(n), held_seq))
 		super_commit(s, n);
 }
 
@@ -316,7 +318,7 @@ bool truncate_log(struct state *s, u32 n, u32 seq, u32 keep_gen)
 	struct node *node = &s->node[n];
 	struct pos pos, destaged = node->destaged, checkpoint = node->checkpoint, tail = node->tail;
 
-	if (!takes(node) || seek(node, seq, &pos) || pos.off < destaged.off)
+	if (!takes(node) || seek(node, seq, &pos) || pos.off < destaged.off || node->told > seq)
 		return false;
 	truth_dropped(s, n, seq);
 	land_all(node);

@@ -101,8 +101,10 @@ static bool learn_generation(struct state *s, u32 n, const struct chunk *c)
 	if (!takes(node))
 		return false;
 	ret = lvr_super_learn_generation(super_open(s, n), &gen, &head);
-	if (ret > 0)
+	if (ret > 0) {
 		super_commit(s, n);
+		node->handover = NONE;
+	}
 	return ret >= 0;
 }
 
@@ -140,7 +142,7 @@ static bool receive(struct state *s, u32 n, const struct chunk *c)
 		return false;
 	if (c->sync_id)
 		sync_appended(s, n, c);
-	else if (c->type == LVR_REC_HANDOVER)
+	else if (c->type == LVR_REC_HANDOVER && c->seq + 1 >= node->caught_up)
 		node->peer_active = 0;
 	if (common_seq(node->hist, node->head.seq, s->node[other(n)].hist, s->node[other(n)].head.seq) <
 	    node->head.seq)

@@ -99,6 +99,21 @@ static void other_records_in_place_of_lost_ones_count(void **state)
 	assert_int_equal(recovered(98, ~0ull), ~0ull);
 }
 
+/* both nodes hold 7 records up to 100, then a hand-over; who took it back began 9 at 101 */
+static void a_hand_over_is_not_back_with_the_loss_of_what_followed(void **state)
+{
+	struct lvr_generation gen = { .gen = 9, .member = PEER, .first_seq = 101 };
+	struct lvr_pos head = at(101, 7);
+
+	(void)state;
+	assert_int_equal(lvr_super_learn_generation(sb, &gen, &head), 1);
+	assert_int_equal(recovered(101, SELF), ~0ull);
+	/* it had been written down what the log says further on */
+	sb->handover_seq = 105;
+	sb->handover_member = ~0ull;
+	assert_int_equal(recovered(101, SELF), ~0ull);
+}
+
 static void who_takes_it_back_says_so_at_once(void **state)
 {
 	(void)state;
@@ -165,12 +180,12 @@ static void orphans_are_counted_until_they_are_none(void **state)
 	(void)state;
 	supersede(100, 100);
 	assert_no_orphans();
-	assert_false(lvr_super_reinstate(sb, PEER));
+	assert_false(lvr_super_reinstate(sb, PEER, 100));
 
 	supersede(90, 100);
 	assert_true(sb->flags & LVR_SUPER_F_SUPERSEDED);
 	assert_int_equal(sb->orphan_bytes, 10 * 512);
-	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_true(lvr_super_reinstate(sb, PEER, 0));
 	assert_no_orphans();
 
 	supersede(90, 100);
@@ -195,12 +210,18 @@ static void who_follows_lacks_nothing_that_the_peer_would_need(void **state)
 	struct lvr_pos pos = at(0, 0);
 
 	(void)state;
+	sb->tail = at(90, 7);
 	lvr_super_give_up_peer(sb, PEER);
-	assert_true(lvr_super_reinstate(sb, PEER));
+	/* what it has may go with its power, and is here no longer */
+	assert_false(lvr_super_reinstate(sb, PEER, 89));
+	assert_true(peer()->flags & LVR_MEMBER_F_NEEDS_SYNC);
+	assert_true(lvr_super_reinstate(sb, PEER, 90));
 	assert_not_given_up();
+	assert_int_equal(peer()->acked_seq, 90);
 	lvr_super_open_sync(sb, PEER, 5, 100);
-	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_true(lvr_super_reinstate(sb, PEER, 95));
 	assert_not_given_up();
+	assert_int_equal(peer()->acked_seq, 100);
 
 	source->member = PEER;
 	lvr_super_give_up_peer(sb, PEER);
@@ -232,7 +253,7 @@ static void the_history_stays_for_a_peer_that_stands_nobody_knows_where(void **s
 	lvr_super_give_up_peer(sb, PEER);
 	assert_int_equal(oldest_after_checkpoint(PEER), 7);
 	assert_int_equal(oldest_after_checkpoint(LVR_MAX_MEMBERS), 7);
-	assert_true(lvr_super_reinstate(sb, PEER));
+	assert_true(lvr_super_reinstate(sb, PEER, 200));
 	assert_int_equal(oldest_after_checkpoint(PEER), 9);
 }
 
@@ -326,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup(a_hand_over_outlives_its_record, make_follower),
 		cmocka_unit_test_setup(a_void_hand_over_stays_void, make_follower),
 		cmocka_unit_test_setup(other_records_in_place_of_lost_ones_count, make_follower),
+		cmocka_unit_test_setup(a_hand_over_is_not_back_with_the_loss_of_what_followed, make_follower),
 		cmocka_unit_test_setup(who_takes_it_back_says_so_at_once, make_follower),
 		cmocka_unit_test_setup(acked_counts_for_what_is_still_there, make_follower),
 		cmocka_unit_test_setup(acked_goes_with_what_is_truncated, make_follower),

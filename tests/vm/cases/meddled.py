@@ -31,6 +31,14 @@ class Meddled(Pair):
         super().create()
         self.through()
 
+    def reboot(self, node, *words, **changes):
+        """alpha's meddler went with its machine: the next one is told so."""
+        node.start()
+        if node is self.a:
+            self.meddler = None
+            self.through(*words)
+        return self.start(node, **changes)
+
     def through(self, *words):
         """From now on through a meddler that was told so; without words it only relays. A running
         group connects at once."""

@@ -1,4 +1,6 @@
 """Devices below that fail: what goes on, what is refused, and that nothing is lost when they are back."""
+import json
+
 import pytest
 from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete, uptime_s
 from meddled import Meddled, take_back
@@ -381,18 +383,51 @@ def test_who_is_demoted_while_unconfirmed_keeps_no_hand_over(lab):
     pair.wait(b, link="waiting")
     b.run("lvrctl promote g0 --force")
     fill(b, pair.device("v0"), 1)
-    a.start()
-    pair.through("there verdict 1 end")
-    pair.start(a)
+    pair.reboot(a, "back verdict 1 end")
     lab.wait(lambda: pair.meddler.poll() is not None, what="the handshake")
     pair.wait(a, state="unconfirmed", link="waiting")
-    a.run("lvrctl demote g0")
+    refused(a, "lvrctl demote g0", "this node was unconfirmed")
     refused(a, "lvrctl promote g0", "has not handed over")
     pair.through()
     pair.wait(a, link="refused")
     a.run("lvrctl connect g0 --discard")
     pair.wait_synced(b)
     settle(pair, b)
+    assert_same_bytes(pair)
+
+
+def erase_last_chunk(node):
+    """What a disk may lose that is damaged."""
+    dump = json.loads(node.run("lvrctl log dump /dev/mapper/below-log --json").out)
+    at = (dump["super"]["ring_start_sect"] << 9) + dump["chunks"][-1]["off"] % dump["super"]["ring_bytes"]
+    node.run(f"dd if=/dev/zero of=/dev/mapper/below-log bs=512 seek={at >> 9} count=1 conv=notrunc,fsync 2>/dev/null")
+
+
+def test_what_was_called_durable_is_not_dropped(lab):
+    """A primary whose log was damaged goes on at once without its last record. The peer, which has destaged nothing of
+    it, keeps what may be the only copy of it, and says why."""
+    pair = SoftPair(lab, start_primary="at-once").up()
+    a, b = pair.nodes
+    at_rest(pair, a, b)
+    for node in pair.nodes:
+        pair.swap(node, "v0", "flakey")
+    head = pair.status(a)["head"]
+    a.run(write(pair, "v0", "a"))
+    written = pair.status(a)["head"]
+    assert written > head
+    pair.wait(b, peer_durable=written)
+    a.kill()
+    a.start()
+    pair.make_below(a)
+    erase_last_chunk(a)
+    pair.start(a)
+    pair.wait(a, state="active")
+    pair.wait(b, head=written, link_reason=lambda reason: "called_durable" in reason)
+    pair.swap(b, "v0", "linear")
+    pair.wait(b, link="refused", destaged=written)
+    b.run("lvrctl connect g0 --discard")
+    pair.wait_synced()
+    settle(pair)
     assert_same_bytes(pair)
 
 

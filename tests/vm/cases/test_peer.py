@@ -188,9 +188,7 @@ def test_a_primary_that_is_confirmed_says_how_it_went_on(lab):
     head = take_back(pair, demoted=False)
     assert pair.status(b)["alone"] == 0
     a.kill()
-    a.start()
-    pair.through("there chunk 1 end")
-    pair.start(a)
+    pair.reboot(a, "there chunk 1 end")
     lab.wait(lambda: pair.meddler.poll() is not None, what="the first chunk")
     assert pair.wait(b, link="waiting", alone=1)["head"] < head
     pair.through()
