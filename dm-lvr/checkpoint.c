@@ -147,16 +147,6 @@ static int flush_origins(struct lvr_group *g)
 	return ret;
 }
 
-/* the record of a hand-over may leave the log, its meaning stays while nothing follows it */
-static void note_handover(struct lvr_group *g)
-{
-	lockdep_assert_held(&g->super_mutex);
-	spin_lock_irq(&g->log.lock);
-	g->sb->handover_seq = g->log.head.seq;
-	g->sb->handover_member = g->log.handover_member;
-	spin_unlock_irq(&g->log.lock);
-}
-
 /**
  * lvr_checkpoint() - make what was destaged count, and free log space
  * @g: the group
@@ -185,8 +175,8 @@ int lvr_checkpoint(struct lvr_group *g)
 	spin_lock_irq(&log->lock);
 	tail = reclaimable(g, &done);
 	lvr_super_checkpoint(g->sb, g->opts.peer, &done, &tail, log->incarnation_off);
+	lvr_super_note_handover(g->sb, log->head.seq, log->handover_member);
 	spin_unlock_irq(&log->lock);
-	note_handover(g);
 	ret = lvr_super_commit(g);
 	if (ret)
 		return ret;

@@ -487,12 +487,14 @@ void lvr_log_commit_work(struct work_struct *work)
  * @opening: lvr_log_takes()
  * @chunk: checked; head in place behind the envelope, records with pages
  * @urgent: the source waits until it is durable
+ * @line_seq: the source's log goes on so far: what hands over before that is not its last word
  *
  * Context: process, the link thread.
  * Return: 0, or -ENOSPC: no room in the ring now, -EIO: the log has failed,
  *         -EPERM: this node no longer takes chunks, -EINVAL: does not continue the log.
  */
-int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent)
+int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent,
+			    u64 line_seq)
 {
 	u32 bytes = lvr_extent_bytes(chunk->info.head_bytes, chunk->info.payload_bytes,
 				     g->log.ring.block_bytes);
@@ -512,6 +514,8 @@ int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *
 	if (!ret) {
 		list_add_tail(&chunk->list, &log->chunks);
 		place_locked(g, chunk, urgent);
+		if (log->head.seq < line_seq)
+			log->handover_member = ~0ull;
 	}
 	spin_unlock_irq(&log->lock);
 	if (!ret)

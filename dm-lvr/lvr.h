@@ -285,7 +285,8 @@ void lvr_log_commit(struct lvr_group *g, bool force);
  * secondary: a received, fully checked chunk (head page filled from +LVR_ENVELOPE_BYTES, records with pages);
  * urgent: its source waits until it is durable. -ENOSPC: no ring room now
  */
-int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent);
+int lvr_log_append_received(struct lvr_group *g, u32 opening, struct lvr_chunk *chunk, bool urgent,
+			    u64 line_seq);
 void lvr_log_told_durable(struct lvr_group *g, u32 opening, u64 seq);
 
 /* complete.c */
@@ -603,6 +604,7 @@ int lvr_role_set_alone(struct lvr_group *g, bool alone);
 bool lvr_role_alone(struct lvr_group *g);
 /* the member the last record hands over to, ~0 none */
 int lvr_role_void_handover(struct lvr_group *g);
+int lvr_role_pass_handover(struct lvr_group *g, u32 opening, u64 end_seq);
 u64 lvr_role_handover(struct lvr_group *g);
 
 /*

@@ -302,12 +302,29 @@ static int learn_generation(struct lvr_link *link, const struct lvr_chunk *chunk
 	return ret;
 }
 
+/* an old hand-over to this node: its source has gone on from there, and it must not be the last record after a crash */
+static int pass_handover(struct lvr_link *link, const struct lvr_chunk *chunk,
+			 const struct lvr_record *last, struct lvr_err *err)
+{
+	u64 end_seq = lvr_chunk_end_seq(&chunk->info);
+	int ret;
+
+	if (last->type != LVR_REC_HANDOVER || last->arg != link->g->opts.member ||
+	    end_seq >= link->caught_up_seq)
+		return 0;
+	ret = lvr_role_pass_handover(link->g, link->opening, end_seq);
+	if (ret)
+		lvr_err_set(err, "the hand-over before %llu cannot be passed: %pe", end_seq, ERR_PTR(ret));
+	return ret;
+}
+
 static int append(struct lvr_link *link, struct lvr_chunk *chunk, bool urgent, struct lvr_err *err)
 {
 	int ret;
 
 	do {
-		ret = lvr_log_append_received(link->g, link->opening, chunk, urgent);
+		ret = lvr_log_append_received(link->g, link->opening, chunk, urgent,
+					      link->caught_up_seq);
 	} while (ret == -ENOSPC && wait_for_log(link, true));
 	if (!ret)
 		return 0;
@@ -337,7 +354,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 		info = chunk->info;
 		lvr_chunk_record(lvr_chunk_head(chunk), 0, &first);
 		lvr_chunk_record(lvr_chunk_head(chunk), info.records - 1, &last);
-		ret = append(link, chunk, urgent, err);
+		ret = pass_handover(link, chunk, &last, err) ?: append(link, chunk, urgent, err);
 	}
 	if (ret) {
 		lvr_stage_give_chunk(&link->g->stage, chunk);
@@ -348,7 +365,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 		lvr_log_positions(link->g, &head, NULL, NULL, NULL);
 		lvr_sync_appended(link, &info, head.off, &first);
 	} else if (last.type == LVR_REC_HANDOVER &&
-		   info.first_seq + info.records >= link->caught_up_seq) {
+		   lvr_chunk_end_seq(&info) >= link->caught_up_seq) {
 		/* whoever has handed over is no active primary any more; one that was when both met had taken it back */
 		spin_lock(&link->lock);
 		link->peer_is_active = false;

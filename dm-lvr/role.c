@@ -161,6 +161,29 @@ int lvr_role_void_handover(struct lvr_group *g)
 }
 
 /**
+ * lvr_role_pass_handover() - the record that comes next hands over to this node no more
+ * @g: a secondary; the link thread
+ * @opening: lvr_log_takes()
+ * @end_seq: of the record
+ *
+ * Context: process, sleeps.
+ * Return: 0 when durable, -EPERM when this node no longer takes chunks, -EIO.
+ */
+int lvr_role_pass_handover(struct lvr_group *g, u32 opening, u64 end_seq)
+{
+	int ret = -EPERM;
+
+	mutex_lock(&g->mutex);
+	if (lvr_log_takes(&g->log, opening)) {
+		lvr_super_lock(g);
+		lvr_super_void_handover(g->sb, end_seq);
+		ret = lvr_super_commit(g);
+	}
+	mutex_unlock(&g->mutex);
+	return ret;
+}
+
+/**
  * lvr_role_set_alone() - does this node acknowledge writes without the peer?
  * @g: the primary
  * @alone: true: the peer knows that it is no copy; false: the gate is on

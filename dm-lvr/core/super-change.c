@@ -192,9 +192,23 @@ int lvr_super_learn_generation(struct lvr_super *sb, const struct lvr_generation
 /* --------------------------------------------------------------- no primary more */
 
 /**
- * lvr_super_void_handover - what this log was handed over for has been taken back
+ * lvr_super_note_handover - the record of a hand-over may leave the log
  * @sb: the superblock
  * @head_seq: of the log
+ * @member: whom its last record hands over to; ~0: none
+ *
+ * What was voided ahead of the head stays so. Any context, does not sleep.
+ */
+void lvr_super_note_handover(struct lvr_super *sb, u64 head_seq, u64 member)
+{
+	if (sb->handover_seq <= head_seq)
+		set_handover(sb, head_seq, member);
+}
+
+/**
+ * lvr_super_void_handover - what this log was handed over for has been taken back
+ * @sb: the superblock
+ * @head_seq: of the log, with the hand-over, which may still have to come
  *
  * Any context, does not sleep.
  */

@@ -190,6 +190,7 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 /* 0 known, 1 added, -EINVAL, -ENOSPC */
 int lvr_super_learn_generation(struct lvr_super *sb, const struct lvr_generation *gen,
 			       const struct lvr_pos *head);
+void lvr_super_note_handover(struct lvr_super *sb, u64 head_seq, u64 member);
 void lvr_super_void_handover(struct lvr_super *sb, u64 head_seq);
 void lvr_super_hand_over(struct lvr_super *sb, u32 peer, u64 head_seq, u64 handover_member);
 void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,

@@ -226,8 +226,7 @@ bool checkpoint(struct state *s, u32 n, bool always)
 	done = pos_to_core(node->destaged);
 	core_tail = pos_to_core(tail);
 	lvr_super_checkpoint(sb, other(n), &done, &core_tail, (u64)node->inc_off * SLOT_BYTES);
-	sb->handover_seq = node->head.seq;
-	sb->handover_member = wide(node->handover);
+	lvr_super_note_handover(sb, node->head.seq, wide(node->handover));
 	super_commit(s, n);
 	node->checkpoint = node->destaged;
 	node->tail = tail;

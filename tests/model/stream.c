@@ -131,6 +131,14 @@ static void target_caught_up(struct state *s, u32 n)
 		link_event(s, n, LVR_LEV_CAUGHT_UP);
 }
 
+static void pass_handover(struct state *s, u32 n, const struct chunk *c)
+{
+	if (c->type != LVR_REC_HANDOVER || c->arg != n || c->seq + 1 >= s->node[n].caught_up)
+		return;
+	lvr_super_void_handover(super_open(s, n), c->seq + 1);
+	super_commit(s, n);
+}
+
 /* recv_chunk(); false: the connection ends */
 static bool receive(struct state *s, u32 n, const struct chunk *c)
 {
@@ -138,8 +146,13 @@ static bool receive(struct state *s, u32 n, const struct chunk *c)
 
 	if (!sync_check(s, n, c) || !check_place(node, c) || !learn_generation(s, n, c))
 		return false;
-	if (!takes(node) || !append(s, n, *c))
+	if (!takes(node))
 		return false;
+	pass_handover(s, n, c);
+	if (!append(s, n, *c))
+		return false;
+	if (node->head.seq < node->caught_up)
+		node->handover = NONE;
 	if (c->sync_id)
 		sync_appended(s, n, c);
 	else if (c->type == LVR_REC_HANDOVER && c->seq + 1 >= node->caught_up)

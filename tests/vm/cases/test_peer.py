@@ -179,6 +179,33 @@ def test_a_hand_over_that_was_taken_back(lab):
     assert_same_bytes(pair)
 
 
+def test_an_old_hand_over_is_passed(lab):
+    """alpha's hand-over does not arrive, and alpha takes it back by force. Catching up, beta gets it and nothing behind
+    it: that is not alpha's last word, after a restart neither."""
+    pair = Meddled(lab).up()
+    a, b = pair.nodes
+    settle(pair)
+    pair.through("there chunk 1 stall")
+    pair.wait(a, link="streaming")
+    refused(a, "lvrctl demote g0 --timeout 1", "not reached in time")
+    head = pair.status(a)["head"]
+    a.run("lvrctl disconnect g0 && lvrctl promote g0 --force")
+    assert pair.status(b)["head"] == head - 1
+    fill(a, pair.device("v0"), 1)
+    pair.through("there chunk 2 end")
+    lab.wait(lambda: pair.meddler.poll() is not None, what="the second chunk")
+    pair.wait(b, link="waiting", head=head, durable=head)
+    refused(b, "lvrctl promote g0", "has not handed over")
+    b.kill()
+    pair.reboot(b)
+    assert pair.wait(b, state="standby")["head"] == head
+    refused(b, "lvrctl promote g0", "has not handed over")
+    pair.through()
+    pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
+
+
 def test_a_primary_that_is_confirmed_says_how_it_went_on(lab):
     """alpha took back what it had handed over, acknowledged writes without beta, and lost its power. Already the
     handshake that confirms it tells beta, which could be promoted by force before the next one."""
