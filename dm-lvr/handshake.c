@@ -319,17 +319,17 @@ static void log_mismatches(const struct lvr_link *link)
  * acknowledges writes without it. The source of a full synchronisation will, in
  * the middle of it, and says so in the next handshake only. Where the plan
  * refuses only the worse news counts; so it does from a secondary that has been
- * primary and is ahead.
+ * primary and is ahead, or went another way.
  */
 static int note_alone(struct lvr_link *link)
 {
 	bool alone = link->peer->flags & LVR_NODE_F_ALONE || link->plan.kind == LVR_PLAN_FULL_SYNC;
 	bool primary = link->peer->flags & LVR_NODE_F_ACTIVE ||
 		       link->plan.confirm_member == link->peer->member;
-	bool ahead = link->plan.source == link->peer->member &&
-		     link->peer->head_seq > link->me->head_seq;
+	bool wrote = lvr_plan_rivals(&link->plan) || (link->plan.source == link->peer->member &&
+						      link->peer->head_seq > link->me->head_seq);
 
-	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !(primary || ahead))
+	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !(primary || wrote))
 		return 0;
 	if (!alone && (!primary || link->plan.kind == LVR_PLAN_REFUSE))
 		return 0;
@@ -479,7 +479,7 @@ static int become_prefix(struct lvr_link *link, struct lvr_err *err)
 		ret = lvr_log_truncate(g, link->opening, plan->from_seq, keep_gen);
 	else
 		ret = drop_hollow_generations(g, link->opening, plan->from_seq, keep_gen);
-	if (ret == -EUCLEAN) {
+	if (ret == -ENOTRECOVERABLE) {
 		lvr_err_set(err, "the peer called durable what it lacks from %llu on: is its log damaged? connect with --discard where the worse copy is",
 			    plan->from_seq);
 		return ret;

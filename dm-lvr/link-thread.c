@@ -192,10 +192,16 @@ static const char *not_ready(struct lvr_link *link, const struct lvr_options *o,
 	}
 }
 
-/* while promoting, the generation that the peer must know of may not exist yet */
+/*
+ * While promoting, the generation that the peer must know of may not exist yet;
+ * while demoting, a peer that was handed over to would meet a primary.
+ */
 static bool in_a_moment(struct lvr_link *link)
 {
-	return READ_ONCE(link->g->state) == LVR_GROUP_PROMOTING && !READ_ONCE(link->g->awaits_room);
+	u8 state = READ_ONCE(link->g->state);
+
+	return (state == LVR_GROUP_PROMOTING && !READ_ONCE(link->g->awaits_room)) ||
+	       state == LVR_GROUP_DEMOTING;
 }
 
 static bool has_news(struct lvr_link *link)

@@ -302,6 +302,12 @@ static int learn_generation(struct lvr_link *link, const struct lvr_chunk *chunk
 	return ret;
 }
 
+/* so far the source's log goes on; behind its head if that hands over no more: it is being taken back */
+static u64 line_seq(const struct lvr_link *link)
+{
+	return link->caught_up_seq + (link->peer->handover_member >= LVR_MAX_MEMBERS);
+}
+
 /* an old hand-over to this node: its source has gone on from there, and it must not be the last record after a crash */
 static int pass_handover(struct lvr_link *link, const struct lvr_chunk *chunk,
 			 const struct lvr_record *last, struct lvr_err *err)
@@ -310,7 +316,7 @@ static int pass_handover(struct lvr_link *link, const struct lvr_chunk *chunk,
 	int ret;
 
 	if (last->type != LVR_REC_HANDOVER || last->arg != link->g->opts.member ||
-	    end_seq >= link->caught_up_seq)
+	    end_seq >= line_seq(link))
 		return 0;
 	ret = lvr_role_pass_handover(link->g, link->opening, end_seq);
 	if (ret)
@@ -324,7 +330,7 @@ static int append(struct lvr_link *link, struct lvr_chunk *chunk, bool urgent, s
 
 	do {
 		ret = lvr_log_append_received(link->g, link->opening, chunk, urgent,
-					      link->caught_up_seq);
+					      line_seq(link));
 	} while (ret == -ENOSPC && wait_for_log(link, true));
 	if (!ret)
 		return 0;
@@ -365,7 +371,7 @@ static int recv_chunk(struct lvr_link *link, const struct lvr_frame *frame, stru
 		lvr_log_positions(link->g, &head, NULL, NULL, NULL);
 		lvr_sync_appended(link, &info, head.off, &first);
 	} else if (last.type == LVR_REC_HANDOVER &&
-		   lvr_chunk_end_seq(&info) >= link->caught_up_seq) {
+		   lvr_chunk_end_seq(&info) >= line_seq(link)) {
 		/* whoever has handed over is no active primary any more; one that was when both met had taken it back */
 		spin_lock(&link->lock);
 		link->peer_is_active = false;

@@ -233,6 +233,8 @@ static int begin_generation(struct lvr_group *g)
 	/* before the commit: a checkpoint right behind it writes down what was told */
 	spin_lock_irq(&g->log.lock);
 	g->log.told_durable_seq = min(g->log.told_durable_seq, begin.head.seq);
+	if (begin.handover_member != g->opts.member)
+		g->log.handover_member = ~0ull;
 	spin_unlock_irq(&g->log.lock);
 	ret = lvr_super_commit(g);
 	if (ret)
@@ -432,8 +434,9 @@ static u64 handover_to(struct lvr_group *g)
 
 	if (g->link)
 		lvr_link_status(g, &st);
-	gets_it = st.direction == LVR_DIR_SOURCE && (st.state == LVR_LINK_STREAMING ||
-						     st.state == LVR_LINK_CATCHING_UP);
+	gets_it = st.direction == LVR_DIR_SOURCE &&
+		  (st.state == LVR_LINK_STREAMING || st.state == LVR_LINK_CATCHING_UP) &&
+		  !(lvr_group_peer(g)->flags & LVR_MEMBER_F_NEEDS_SYNC);
 	return gets_it || st.rivals ? g->opts.peer : g->opts.member;
 }
 
@@ -518,6 +521,7 @@ int lvr_role_demote(struct lvr_group *g, struct lvr_err *err)
 int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 {
 	struct lvr_pos head, fork;
+	u64 handover_member;
 	int ret;
 
 	if (READ_ONCE(g->state) == LVR_GROUP_STANDBY)
@@ -529,7 +533,9 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 		lvr_log_positions(g, NULL, NULL, NULL, &fork);
 	fork.seq = fork_seq;
 	lvr_worker_release(g);
-	ret = lvr_state_event(g, LVR_GEV_SUPERSEDE, "superseded by a takeover", NULL);
+	/* what speaks against this node is in its log, too: both last, or neither */
+	ret = lvr_log_settle(g) ?: lvr_log_flush_wait(g, head.seq) ?:
+	      lvr_state_event(g, LVR_GEV_SUPERSEDE, "superseded by a takeover", NULL);
 	if (ret) {
 		mutex_unlock(&g->mutex);
 		return ret;
@@ -537,9 +543,11 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 	if (head.seq > fork_seq)
 		DMWARN("lvr %s: superseded; %llu records from seq %llu on (%llu log bytes) are orphans",
 		       g->name, head.seq - fork_seq, fork_seq, head.off - fork.off);
-	forget_handover(g);
 	lvr_super_lock(g);
-	lvr_super_supersede(g->sb, g->opts.peer, &fork, &head);
+	handover_member = lvr_super_supersede(g->sb, g->opts.peer, &fork, &head, lvr_role_handover(g));
+	spin_lock_irq(&g->log.lock);
+	g->log.handover_member = handover_member;
+	spin_unlock_irq(&g->log.lock);
 	ret = lvr_super_commit(g);
 	mutex_unlock(&g->mutex);
 	return ret;

@@ -20,7 +20,7 @@
  *
  * Context: process, sleeps, waits for the worker's batch.
  * Return: 0 when durable; -EINVAL when seq is before destaged or no
- *         boundary; -EUCLEAN: what would go has been called durable by who
+ *         boundary; -ENOTRECOVERABLE: what would go has been called durable by who
  *         wrote it; -EPERM: no longer to be done; -ESTALE, -EIO.
  */
 int lvr_log_truncate(struct lvr_group *g, u32 opening, u64 seq, u64 keep_gen)
@@ -43,7 +43,7 @@ int lvr_log_truncate(struct lvr_group *g, u32 opening, u64 seq, u64 keep_gen)
 	}
 	/* its disk has lost what it must not lose: this may be the only copy */
 	if (log->told_durable_seq > seq) {
-		ret = -EUCLEAN;
+		ret = -ENOTRECOVERABLE;
 		goto out;
 	}
 	ret = lvr_logio_erase_block(g, pos.off);

@@ -107,6 +107,13 @@ static void judge_peer(struct lvr_super *sb, struct lvr_member *peer,
 	peer->told_durable_seq = min(peer->told_durable_seq, head_seq);
 }
 
+/* counts more than the last record, as long as that is the last one */
+static void set_handover(struct lvr_super *sb, u64 head_seq, u64 member)
+{
+	sb->handover_seq = head_seq;
+	sb->handover_member = member;
+}
+
 static void forget_orphans(struct lvr_super *sb)
 {
 	sb->flags &= ~LVR_SUPER_F_SUPERSEDED;
@@ -148,14 +155,9 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 	sb->flags |= LVR_SUPER_F_PRIMARY;
 	sb->flags &= ~(LVR_SUPER_F_DISCARD | LVR_SUPER_F_CLEAN);
 	forget_orphans(sb);
+	/* taken back by force: also if the record that says so is lost everywhere */
+	set_handover(sb, begin->head.seq, begin->handover_member == sb->self ? sb->self : ~0ull);
 	return 0;
-}
-
-/* counts more than the last record, as long as that is the last one */
-static void set_handover(struct lvr_super *sb, u64 head_seq, u64 member)
-{
-	sb->handover_seq = head_seq;
-	sb->handover_member = member;
 }
 
 /**
@@ -245,22 +247,29 @@ void lvr_super_hand_over(struct lvr_super *sb, u32 peer, u64 head_seq, u64 hando
  * @peer: that node
  * @fork: where
  * @head: of this node's log; what lies between is orphaned
+ * @handover_member: whom the last record hands over to; ~0: none
  *
- * Any context, does not sleep.
+ * A hand-over to that very node stays: it may have lost its record by now. Any
+ * context, does not sleep.
+ *
+ * Return: whom the last record hands over to from now on.
  */
-void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
-			 const struct lvr_pos *head)
+u64 lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
+			const struct lvr_pos *head, u64 handover_member)
 {
+	if (handover_member != peer || head->seq > fork->seq)
+		handover_member = ~0ull;
 	sb->flags &= ~LVR_SUPER_F_PRIMARY;
 	sb->durable_limit_seq = head->seq;
 	sb->member[peer].flags |= LVR_MEMBER_F_ALONE;	/* until it says otherwise */
-	set_handover(sb, head->seq, ~0ull);
+	set_handover(sb, head->seq, handover_member);
 	if (head->seq <= fork->seq)
-		return;
+		return handover_member;
 	sb->flags |= LVR_SUPER_F_SUPERSEDED;
 	sb->orphan_first_seq = fork->seq;
 	sb->orphan_end_seq = head->seq;
 	sb->orphan_bytes = head->off - fork->off;
+	return handover_member;
 }
 
 static void lacks_nothing(struct lvr_member *m)
@@ -284,13 +293,14 @@ bool lvr_super_reinstate(struct lvr_super *sb, u32 peer, u64 held_seq)
 {
 	struct lvr_member *m = &sb->member[peer];
 	bool holds = m->flags & LVR_MEMBER_F_NEEDS_SYNC && held_seq >= sb->tail.seq;
+	bool opened = m->flags & LVR_MEMBER_F_SYNC_OPEN;	/* then acked_seq is where its stream starts */
 
 	if (!(sb->flags & LVR_SUPER_F_SUPERSEDED) && !holds)
 		return false;
 	forget_orphans(sb);
 	if (holds) {
 		lacks_nothing(m);
-		m->acked_seq = max(m->acked_seq, held_seq);
+		m->acked_seq = opened ? held_seq : max(m->acked_seq, held_seq);
 	}
 	return true;
 }

@@ -193,8 +193,8 @@ int lvr_super_learn_generation(struct lvr_super *sb, const struct lvr_generation
 void lvr_super_note_handover(struct lvr_super *sb, u64 head_seq, u64 member);
 void lvr_super_void_handover(struct lvr_super *sb, u64 head_seq);
 void lvr_super_hand_over(struct lvr_super *sb, u32 peer, u64 head_seq, u64 handover_member);
-void lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
-			 const struct lvr_pos *head);
+u64 lvr_super_supersede(struct lvr_super *sb, u32 peer, const struct lvr_pos *fork,
+			const struct lvr_pos *head, u64 handover_member);
 /* false: it was not superseded */
 bool lvr_super_reinstate(struct lvr_super *sb, u32 peer, u64 held_seq);
 u64 lvr_super_handover(const struct lvr_super *sb, u64 head_seq, u64 last_record_member);

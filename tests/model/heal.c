@@ -120,10 +120,10 @@ static u32 better(const struct state *s)
 	return b->head.seq > a->head.seq;
 }
 
-/* where no operator has meddled, none should have to: of a node demoted while unconfirmed lvrctl(8) says that he has */
+/* where no operator has meddled, none should have to; what he has to do after some demotions lvrctl(8) says */
 static bool give_up_copy(struct state *s, u32 n)
 {
-	if (!meddles)
+	if (!s->meddled)
 		violate(CHECK_DEAD_END, "%c has to be discarded, after nothing but crashes and cuts", 'A' + n);
 	if (try(s, ACT_DISCARD, n))
 		return true;
@@ -133,9 +133,11 @@ static bool give_up_copy(struct state *s, u32 n)
 
 static bool force(struct state *s, u32 n)
 {
+	bool meddled = s->meddled;
+
 	if (!try(s, ACT_FORCE, n))
 		return false;
-	if (!meddles)
+	if (!meddled)
 		violate(CHECK_DEAD_END, "%c can be promoted by force only, after nothing but crashes and cuts", 'A' + n);
 	return true;
 }

@@ -83,7 +83,6 @@ bool ready_to_connect(const struct node *node)
 	case LVR_GROUP_UNCONFIRMED:
 	case LVR_GROUP_STANDBY:
 	case LVR_GROUP_ACTIVE:
-	case LVR_GROUP_DEMOTING:
 		return true;
 	case LVR_GROUP_PROMOTING:
 		return awaits_room(node);
@@ -375,9 +374,9 @@ static bool hear_alone(struct state *s, u32 n)
 	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
 
 	bool primary = peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n));
-	bool ahead = s->plan.source == other(n) && peer->head > s->snap[n].head;
+	bool wrote = node->rivals || (s->plan.source == other(n) && peer->head > s->snap[n].head);
 
-	if (node->role != LVR_ROLE_SECONDARY || !(primary || ahead) ||
+	if (node->role != LVR_ROLE_SECONDARY || !(primary || wrote) ||
 	    (!alone && (!primary || s->plan.kind == LVR_PLAN_REFUSE)))
 		return true;
 	if (!takes(node))

@@ -7,7 +7,6 @@
 struct lvr_options options[NODES];
 u8 ring_slots = RING;
 bool tears;
-bool meddles;
 
 #define BIT(kind)	(1u << (kind))
 /* what goes on by itself, done at once: no crash comes in between, but more roles and cuts fit in */
@@ -44,6 +43,8 @@ static const struct scenario scenarios[] = {
 	{ "roles, block", BLOCK, PAIR, LEFT(1, 1, 1, 1, 1, 0, 2), .eager = PROMPT },
 	{ "hand-overs", "", PAIR, LEFT(1, 0, 2, 0, 2, 0, 2), .eager = PROMPT & ~BIT(ACT_SEND) },
 	{ "hand-overs and crashes", "", HANDED_OVER, LEFT(1, 1, 2, 0, 1, 0, 2), .eager = PROMPT },
+	{ "a hand-over in pieces", "", PAIR, LEFT(0, 2, 1, 0, 1, 0, 2),
+	  .eager = BIT(ACT_DESTAGE) | BIT(ACT_REPLAY) | BIT(ACT_PING) | BIT(ACT_ACK) },
 	{ "crashes behind a hand-over", "", HANDED_OVER, LEFT(1, 2, 1, 0, 0, 0, 2), .eager = PROMPT & ~BIT(ACT_FLUSH) },
 	{ "at once", "start-primary=at-once", PAIR, LEFT(1, 2, 1, 1, 0, 0, 2), .eager = PROMPT },
 	{ "begun over and over", "start-primary=at-once", PAIR, LEFT(1, 3, 0, 0, 0, 0, 3),
@@ -119,7 +120,6 @@ static void run(const struct scenario *sc, bool deep, struct totals *t)
 	set_options(sc->options);
 	ring_slots = sc->ring ?: RING;
 	tears = sc->tears;
-	meddles = sc->left[B_FORCE] || sc->left[B_DEMOTE];
 	search(sc, deep ? MOST_STATES_DEEP : MOST_STATES, &r);
 	t->states += r.states;
 	printf("%s: %s%llu states, %llu steps, depth %u, %.1f s\n", sc->name, r.complete ? "" : "the first ",

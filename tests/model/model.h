@@ -257,11 +257,12 @@ struct state {
 	struct plan plan;
 	u8 up;
 	u8 joining;		/* nothing was forced since the handshake */
+	u8 meddled;		/* somebody forced, discarded, or demoted a node that could not hand over to its peer */
 	u8 gens[NODES];		/* generations that each began: A 1, 3, 5, ..., B 2, 4, 6, ... */
 	u8 next_sync;
 	u8 durable_of[MAX_GEN + 1];	/* what its beginner ever held durably of a generation */
 	u8 left[BUDGETS];
-	u8 pad[4];
+	u8 pad[3];
 };
 
 enum check {
@@ -302,7 +303,6 @@ struct action {
 extern struct lvr_options options[NODES];
 extern u8 ring_slots;
 extern bool tears;
-extern bool meddles;		/* the scenario has an operator who forces promotions, or demotes */
 
 /* ------------------------------------------------------------------ truth.c */
 

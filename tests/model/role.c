@@ -154,6 +154,7 @@ bool promote(struct state *s, u32 n, bool force)
 	if (!group_event(s, n, LVR_GEV_PROMOTE))
 		return false;
 	truth_promoted(s, n, force, claims);
+	s->meddled |= force;
 	return true;
 }
 
@@ -188,6 +189,8 @@ bool begin(struct state *s, u32 n)
 	node->told = min(node->told, node->head.seq);
 	super_commit(s, n);
 	node->gen = begin.gen;
+	if (node->handover != n)
+		node->handover = NONE;
 	node->limit = NONE;
 	node->acked = min(max(node->acked, node->sb.acked), node->head.seq);
 	node->owned = node->head.seq;
@@ -245,9 +248,10 @@ bool demote(struct state *s, u32 n)
 	    (node->gen && !has_room(node, GUARD_SLOTS + DEMOTE_SLOTS)))
 		return false;
 	c.arg = node->rivals ||
-		(node->dir == LVR_DIR_SOURCE && (node->link == LVR_LINK_STREAMING ||
-						 node->link == LVR_LINK_CATCHING_UP)) ? other(n) : n;
+		(node->dir == LVR_DIR_SOURCE && !(node->sb.peer_flags & LVR_MEMBER_F_NEEDS_SYNC) &&
+		 (node->link == LVR_LINK_STREAMING || node->link == LVR_LINK_CATCHING_UP)) ? other(n) : n;
 	node->rivals = 0;
+	s->meddled |= c.arg == n || node->state == LVR_GROUP_UNCONFIRMED;
 	if (!group_event(s, n, event))
 		return false;
 	return !node->gen || append(s, n, c);
@@ -279,13 +283,13 @@ bool supersede(struct state *s, u32 n, u32 fork)
 		return true;
 	if (seek(node, fork, &pos))
 		pos = node->tail;
+	flush_all(s, n);
 	if (!group_event(s, n, LVR_GEV_SUPERSEDE))
 		return false;
 	at = pos_to_core(pos);
 	at.seq = fork;
-	lvr_super_supersede(super_open(s, n), other(n), &at, &head);
+	node->handover = narrow(lvr_super_supersede(super_open(s, n), other(n), &at, &head, wide(node->handover)));
 	super_commit(s, n);
-	node->handover = NONE;
 	node->claimed = 0;
 	return true;
 }
@@ -308,6 +312,7 @@ bool discard(struct state *s, u32 n)
 	super_open(s, n)->flags |= LVR_SUPER_F_DISCARD;
 	super_commit(s, n);
 	truth_discarded(s, n);
+	s->meddled = 1;
 	rehandshake(s, n);
 	return true;
 }

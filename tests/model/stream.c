@@ -131,9 +131,14 @@ static void target_caught_up(struct state *s, u32 n)
 		link_event(s, n, LVR_LEV_CAUGHT_UP);
 }
 
+static u32 line_seq(const struct state *s, u32 n)
+{
+	return s->node[n].caught_up + (s->snap[other(n)].handover == NONE);
+}
+
 static void pass_handover(struct state *s, u32 n, const struct chunk *c)
 {
-	if (c->type != LVR_REC_HANDOVER || c->arg != n || c->seq + 1 >= s->node[n].caught_up)
+	if (c->type != LVR_REC_HANDOVER || c->arg != n || c->seq + 1u >= line_seq(s, n))
 		return;
 	lvr_super_void_handover(super_open(s, n), c->seq + 1);
 	super_commit(s, n);
@@ -151,11 +156,11 @@ static bool receive(struct state *s, u32 n, const struct chunk *c)
 	pass_handover(s, n, c);
 	if (!append(s, n, *c))
 		return false;
-	if (node->head.seq < node->caught_up)
+	if (node->head.seq < line_seq(s, n))
 		node->handover = NONE;
 	if (c->sync_id)
 		sync_appended(s, n, c);
-	else if (c->type == LVR_REC_HANDOVER && c->seq + 1 >= node->caught_up)
+	else if (c->type == LVR_REC_HANDOVER && c->seq + 1u >= line_seq(s, n))
 		node->peer_active = 0;
 	if (common_seq(node->hist, node->head.seq, s->node[other(n)].hist, s->node[other(n)].head.seq) <
 	    node->head.seq)

@@ -5,14 +5,13 @@ from pair import Pair
 DOOR = 7900     # of the meddler, at alpha
 
 
-def take_back(pair, demoted=True):
+def take_back(pair):
     """alpha has handed over, takes it back by force behind a cut link, serves, and is demoted again. Its head then."""
     pair.a.run("lvrctl demote g0")
     pair.wait(pair.b, destaged=pair.status(pair.a)["head"])
     pair.a.run("lvrctl disconnect g0 && lvrctl promote g0 --force")
     fill(pair.a, pair.device("v0"), 1)
-    if demoted:
-        refused(pair.a, "lvrctl demote g0", "not handed over to beta")
+    refused(pair.a, "lvrctl demote g0", "not handed over to beta")
     return pair.status(pair.a)["head"]
 
 

@@ -206,25 +206,6 @@ def test_an_old_hand_over_is_passed(lab):
     assert_same_bytes(pair)
 
 
-def test_a_primary_that_is_confirmed_says_how_it_went_on(lab):
-    """alpha took back what it had handed over, acknowledged writes without beta, and lost its power. Already the
-    handshake that confirms it tells beta, which could be promoted by force before the next one."""
-    pair = Meddled(lab, mode="sync", on_disconnect="block").up()
-    a, b = pair.nodes
-    pair.wait(a, in_sync=1, alone=0)
-    head = take_back(pair, demoted=False)
-    assert pair.status(b)["alone"] == 0
-    a.kill()
-    pair.reboot(a, "there chunk 1 end")
-    lab.wait(lambda: pair.meddler.poll() is not None, what="the first chunk")
-    assert pair.wait(b, link="waiting", alone=1)["head"] < head
-    pair.through()
-    pair.wait(a, in_sync=1, alone=0)
-    pair.wait(b, alone=0)
-    settle(pair)
-    assert_same_bytes(pair)
-
-
 # what cannot be used, and why
 NO_SOCKETS = (
     ("hand idle 0.0.0.0 0", 3, "not connected"),
