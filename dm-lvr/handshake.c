@@ -318,16 +318,20 @@ static void log_mismatches(const struct lvr_link *link)
  * A secondary's primary, or who is confirmed as that, says whether it
  * acknowledges writes without it. The source of a full synchronisation will, in
  * the middle of it, and says so in the next handshake only. Where the plan
- * refuses only the worse news counts; so it does from a secondary that has been
- * primary and is ahead, or went another way.
+ * refuses only the worse news counts; so it does from a node that has been
+ * primary and is ahead, or went another way. A secondary that has handed over to
+ * this one does not know what it says: lvr_super_hand_over().
  */
 static int note_alone(struct lvr_link *link)
 {
 	bool alone = link->peer->flags & LVR_NODE_F_ALONE || link->plan.kind == LVR_PLAN_FULL_SYNC;
 	bool primary = link->peer->flags & LVR_NODE_F_ACTIVE ||
 		       link->plan.confirm_member == link->peer->member;
-	bool wrote = lvr_plan_rivals(&link->plan) || (link->plan.source == link->peer->member &&
-						      link->peer->head_seq > link->me->head_seq);
+	bool ahead = link->plan.source == link->peer->member &&
+		     link->peer->head_seq > link->me->head_seq &&
+		     (link->peer->handover_member != link->me->member ||
+		      link->peer->flags & LVR_NODE_F_UNCONFIRMED);
+	bool wrote = ahead || lvr_plan_rivals(&link->plan);
 
 	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !(primary || wrote))
 		return 0;

@@ -302,10 +302,11 @@ static int learn_generation(struct lvr_link *link, const struct lvr_chunk *chunk
 	return ret;
 }
 
-/* so far the source's log goes on; behind its head if that hands over no more: it is being taken back */
+/* so far the source's log goes on: behind its head, too, if it is primary, promoting, or says that nothing hands over */
 static u64 line_seq(const struct lvr_link *link)
 {
-	return link->caught_up_seq + (link->peer->handover_member >= LVR_MAX_MEMBERS);
+	return link->caught_up_seq + (link->peer->flags & LVR_NODE_F_ACTIVE ||
+				      link->peer->handover_member >= LVR_MAX_MEMBERS);
 }
 
 /* an old hand-over to this node: its source has gone on from there, and it must not be the last record after a crash */

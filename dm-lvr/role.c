@@ -527,6 +527,11 @@ int lvr_role_supersede(struct lvr_group *g, u64 fork_seq)
 	if (READ_ONCE(g->state) == LVR_GROUP_STANDBY)
 		return 0;
 	mutex_lock(&g->mutex);
+	/* one that went on meanwhile has writers, behind which nothing settles */
+	if (READ_ONCE(g->state) != LVR_GROUP_UNCONFIRMED) {
+		mutex_unlock(&g->mutex);
+		return -EINVAL;
+	}
 	lvr_worker_hold(g);
 	lvr_log_positions(g, &head, NULL, NULL, NULL);
 	if (lvr_reader_seek(g->destage_reader, fork_seq, &fork))

@@ -78,10 +78,14 @@ static bool checkpoint_due(struct lvr_group *g)
 	       time_after(jiffies, g->checkpoint_jiffies + msecs_to_jiffies(CHECKPOINT_MS));
 }
 
-/* never behind the back of a peer that relies on this node to acknowledge nothing without it: writers wait for that one */
+/*
+ * Never behind the back of a peer that relies on this node to acknowledge nothing
+ * without it: writers wait for that one. Nor while the record is written that may
+ * hand over to it.
+ */
 static bool may_give_up_peer(struct lvr_group *g)
 {
-	return lvr_group_has_peer(g) && !lvr_group_bound(g) &&
+	return lvr_group_has_peer(g) && !lvr_group_bound(g) && READ_ONCE(g->state) != LVR_GROUP_DEMOTING &&
 	       (g->opts.detach_on_full || atomic_read(&g->suspending));
 }
 

@@ -388,7 +388,7 @@ static bool began_again(const struct meeting *m, const struct side *s, const str
 {
 	return s->newer && t->newer && only_of(s, s) && only_of(t, s) &&
 	       shared_end_seq(s) == m->fork_seq && shared_end_seq(t) == m->fork_seq &&
-	       !t->active && !t->unconfirmed;
+	       !t->active && !t->unconfirmed && t->n->destaged_seq <= m->fork_seq;
 }
 
 /* whether the records that t holds past the fork are its own; t is not newer */

@@ -74,10 +74,10 @@
  *     Else REFUSE orphans (operator must say discard; rule 2 then applies).
  *  7. both beyond and both newer:
  *     Both first generations that are not shared begin at the fork, all of them
- *     were begun by s, and t is neither ACTIVE nor UNCONFIRMED: s lost what t has
- *     with its power and began again (it is to start as primary at once). Confirm
- *     s. If t.destaged_seq <= fork and s can stream from there -> STREAM from the
- *     fork with TRUNCATE. Else REFUSE orphans.
+ *     were begun by s, t is neither ACTIVE nor UNCONFIRMED, t.destaged_seq <= fork:
+ *     s lost what t has with its power and began again (it is to start as primary
+ *     at once). Confirm s. If s can stream from there -> STREAM from the fork with
+ *     TRUNCATE. Else REFUSE orphans.
  *     Else REFUSE diverged.
  *
  * What follows from them, and is tested over all combinations: only a BLANK,

@@ -155,7 +155,7 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 	sb->flags |= LVR_SUPER_F_PRIMARY;
 	sb->flags &= ~(LVR_SUPER_F_DISCARD | LVR_SUPER_F_CLEAN);
 	forget_orphans(sb);
-	/* taken back by force: also if the record that says so is lost everywhere */
+	/* one to the peer is taken back by force, not only by the record that follows */
 	set_handover(sb, begin->head.seq, begin->handover_member == sb->self ? sb->self : ~0ull);
 	return 0;
 }

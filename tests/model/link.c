@@ -374,7 +374,9 @@ static bool hear_alone(struct state *s, u32 n)
 	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
 
 	bool primary = peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n));
-	bool wrote = node->rivals || (s->plan.source == other(n) && peer->head > s->snap[n].head);
+	bool ahead = s->plan.source == other(n) && peer->head > s->snap[n].head &&
+		     (peer->handover != n || peer->flags & LVR_NODE_F_UNCONFIRMED);
+	bool wrote = ahead || node->rivals;
 
 	if (node->role != LVR_ROLE_SECONDARY || !(primary || wrote) ||
 	    (!alone && (!primary || s->plan.kind == LVR_PLAN_REFUSE)))

@@ -238,7 +238,7 @@ bool detach(struct state *s, u32 n)
 {
 	struct node *node = &s->node[n];
 
-	if (!options[n].detach_on_full || bound(s, n) || !standing(node) || node->role != LVR_ROLE_PRIMARY ||
+	if (!options[n].detach_on_full || bound(s, n) || node->state == LVR_GROUP_DEMOTING || !standing(node) || node->role != LVR_ROLE_PRIMARY ||
 	    node->tail.off >= node->checkpoint.off || node->checkpoint.off != node->destaged.off ||
 	    has_room(node, RESERVE_SLOTS) || node->sb.acked >= node->sb.checkpoint.seq)
 		return false;

@@ -133,7 +133,9 @@ static void target_caught_up(struct state *s, u32 n)
 
 static u32 line_seq(const struct state *s, u32 n)
 {
-	return s->node[n].caught_up + (s->snap[other(n)].handover == NONE);
+	const struct snap *peer = &s->snap[other(n)];
+
+	return s->node[n].caught_up + (peer->flags & LVR_NODE_F_ACTIVE || peer->handover == NONE);
 }
 
 static void pass_handover(struct state *s, u32 n, const struct chunk *c)

@@ -835,7 +835,7 @@ static void a_primary_that_began_again(void **state)
 	node_a(LIFE({ A1, 0 }, { A3, 6 }), 8, ACTIVE);
 	node_b(LIFE({ A1, 0 }, { A2, 6 }), 8, 0);
 	high.node->destaged_seq = 7;
-	expect_refusal(R(ORPHANS), 0, 0, 2);
+	expect_refusal(R(DIVERGED), NOBODY, 0, 0);
 	high.node->destaged_seq = 6;
 	low.node->tail_seq = 7;
 	expect_refusal(R(ORPHANS), 0, 0, 2);

@@ -112,9 +112,18 @@ static void a_hand_over_is_not_back_with_the_loss_of_what_followed(void **state)
 	assert_int_equal(lvr_super_learn_generation(sb, &gen, &head), 1);
 	assert_int_equal(recovered(101, SELF), ~0ull);
 	/* it had been written down what the log says further on */
-	sb->handover_seq = 105;
-	sb->handover_member = ~0ull;
+	lvr_super_note_handover(sb, 105, ~0ull);
 	assert_int_equal(recovered(101, SELF), ~0ull);
+	/* voided before its record comes, with a checkpoint in between */
+	lvr_super_void_handover(sb, 110);
+	lvr_super_note_handover(sb, 109, ~0ull);
+	assert_int_equal(recovered(110, SELF), ~0ull);
+	/* a takeover ends one to the other, not the one that it goes by */
+	lvr_super_hand_over(sb, PEER, 120, PEER);
+	assert_int_equal(begin(11, 120, 9, LVR_ROLE_SECONDARY, PEER), 0);
+	assert_int_equal(recovered(120, PEER), ~0ull);
+	assert_int_equal(begin(13, 120, 9, LVR_ROLE_SECONDARY, SELF), 0);
+	assert_int_equal(recovered(120, ~0ull), SELF);
 }
 
 static void who_takes_it_back_says_so_at_once(void **state)
