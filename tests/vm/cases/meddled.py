@@ -31,10 +31,11 @@ class Meddled(Pair):
         self.through()
 
     def reboot(self, node, *words, **changes):
-        """alpha's meddler went with its machine: the next one is told so."""
+        """alpha's meddler went with its machine. With words there is another one before the group starts."""
         node.start()
         if node is self.a:
             self.meddler = None
+        if words:
             self.through(*words)
         return self.start(node, **changes)
 
