@@ -593,7 +593,7 @@ int lvr_role_discard(struct lvr_group *g, struct lvr_err *err);
 int lvr_role_confirm(struct lvr_group *g);
 /* from the handshake: superseded; records [fork_seq, head) are orphans */
 int lvr_role_supersede(struct lvr_group *g, u64 fork_seq);
-/* from the handshake: what was superseded is no more */
+/* from the handshake: who was superseded is no more, a peer that was given up holds what this node does */
 int lvr_role_reinstate(struct lvr_group *g, u32 opening, u64 held_seq);
 /* what this node tells in STATE (fork_* not set); the opening of the log that it holds for */
 u32 lvr_role_describe(struct lvr_group *g, struct lvr_plan_node *node);
@@ -602,9 +602,10 @@ int lvr_role_told_alone(struct lvr_group *g, u32 opening, bool alone);
 /* whether this node, primary, acknowledges writes without the peer; durable */
 int lvr_role_set_alone(struct lvr_group *g, bool alone);
 bool lvr_role_alone(struct lvr_group *g);
-/* the member the last record hands over to, ~0 none */
+/* a hand-over to this node counts no more, durably: the one that it holds; the one whose record comes next */
 int lvr_role_void_handover(struct lvr_group *g);
 int lvr_role_pass_handover(struct lvr_group *g, u32 opening, u64 end_seq);
+/* the member the last record hands over to, ~0 none */
 u64 lvr_role_handover(struct lvr_group *g);
 
 /*

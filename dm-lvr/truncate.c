@@ -6,7 +6,8 @@
  * Order, so that nothing that was dropped can ever be found again: first the
  * block at the new head is zeroed durably, so that a scan ends there; then
  * the superblock, with a higher incarnation. A crash between the two leaves
- * the old superblock with the new head, which is the same prefix.
+ * the old superblock with the new head, which is the same prefix; if that ends
+ * with a hand-over, the note of a longer log voids it (lvr_super_handover()).
  */
 #include "lvr.h"
 
