@@ -86,6 +86,18 @@ def fill(node, device, mib, seek_mib=0, check=True, timeout=120):
                     f"oflag=direct conv=notrunc 2>&1", timeout=timeout, check=check)
 
 
+def trace_wakers(node, thread, stacks=False):
+    """From now on records who wakes a thread."""
+    trigger = f"""echo 'stacktrace if comm ~ "{thread}*"' > events/sched/sched_waking/trigger""" if stacks else ":"
+    node.run(f"""set -e; cd /sys/kernel/tracing; [ -e trace ] || mount -t tracefs tracefs .
+        cd /sys/kernel/tracing; {trigger}
+        echo 'comm ~ "{thread}*"' > events/sched/sched_waking/filter; echo 1 > events/sched/sched_waking/enable""")
+
+
+def traced(node):
+    return node.run("cd /sys/kernel/tracing; echo 0 > events/sched/sched_waking/enable; cat trace").out
+
+
 def stop_incomplete(pair, node):
     """The volumes lack what the log holds: it is stopped all the same, and says so."""
     result = node.run(f"lvrctl stop {pair.group}", check=False)

@@ -2,7 +2,7 @@
 writes to the volumes."""
 import re
 
-from kit import uptime_s
+from kit import trace_wakers, traced, uptime_s
 from pair import Load, Pair
 from rig.counter import Counter
 
@@ -102,12 +102,10 @@ def test_a_synchronous_write_wakes_each_sender_once(lab):
     pair.wait(pair.a, in_sync=1)
     writes, before = 2000, [switches(node, "lvr_send") for node in pair.nodes]
     flushes = pair.status(pair.a)["flushes"]
-    trace = pair.a.run(f"""cd /sys/kernel/tracing 2>/dev/null && mount -t tracefs tracefs . 2>/dev/null
-        cd /sys/kernel/tracing && echo 'comm ~ "lvr_send*"' > events/sched/sched_waking/filter
-        echo 1 > events/sched/sched_waking/enable
-        dd if=/dev/zero of={pair.device('v0')} bs=4k count={writes} oflag=direct conv=notrunc 2>/dev/null
-        echo 0 > events/sched/sched_waking/enable
-        grep -v '^#' trace""", timeout=240).out.splitlines()
+    trace_wakers(pair.a, "lvr_send")
+    pair.a.run(f"dd if=/dev/zero of={pair.device('v0')} bs=4k count={writes} oflag=direct conv=notrunc 2>/dev/null",
+               timeout=240)
+    trace = traced(pair.a).splitlines()
     woken = [switches(node, "lvr_send") - was for node, was in zip(pair.nodes, before, strict=True)]
     # LVR flushes by itself now and then, and tells the peer: so many are added as the run is slow
     flushes = pair.status(pair.a)["flushes"] - flushes

@@ -2,7 +2,8 @@
 import json
 
 import pytest
-from kit import assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete, uptime_s
+from kit import (assert_same_bytes, at_least, fill, origin, refused, settle, stop_incomplete, trace_wakers, traced,
+                 uptime_s)
 from meddled import Meddled, take_back
 from pair import SLOW, Load
 from soft import SoftPair
@@ -300,17 +301,6 @@ def test_a_flush_waits_for_no_write_that_is_not_acknowledged(lab):
     assert_same_bytes(pair)
 
 
-def trace_wakers(node, thread):
-    """From now on records who wakes a thread, with the stack."""
-    node.run(f"""set -e; cd /sys/kernel/tracing; [ -e trace ] || mount -t tracefs tracefs .
-        cd /sys/kernel/tracing; echo 'stacktrace if comm ~ "{thread}*"' > events/sched/sched_waking/trigger
-        echo 'comm ~ "{thread}*"' > events/sched/sched_waking/filter; echo 1 > events/sched/sched_waking/enable""")
-
-
-def traced(node):
-    return node.run("cd /sys/kernel/tracing; echo 0 > events/sched/sched_waking/enable; cat trace").out
-
-
 def test_a_generation_that_its_primary_lost(lab):
     """alpha comes back from a crash, begins a generation, sends the record, and loses it with the power before it was
     durable. Nobody has taken over: it gets the record back and goes on."""
@@ -443,7 +433,7 @@ def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
         pair.start(node)
     for volume in pair.volumes:
         pair.b.run(f"dmsetup suspend --noflush --nolockfs below-{volume}")
-    trace_wakers(pair.b, "lvr_send")
+    trace_wakers(pair.b, "lvr_send", stacks=True)
     pair.a.run("lvrctl promote g0")
     total = pair.wait(pair.a, link="syncing", sync_total_sect=at_least(1))["sync_total_sect"]
     pair.wait(pair.a, sync_done_sect=total)
