@@ -90,9 +90,10 @@ static bool any(const struct backing *b, const void *arg)
 	return true;
 }
 
-static bool is_active(const struct backing *b, const void *active)
+static bool is_inactive(const struct backing *b, const void *arg)
 {
-	return b->lv.active == *(const bool *)active;
+	(void)arg;
+	return !b->lv.active;
 }
 
 static bool was_activated(const struct backing *b, const void *arg)
@@ -115,6 +116,11 @@ static bool has_role(const struct backing *b, const void *role)
 static bool in_group(const struct backing *b, const void *group)
 {
 	return !strcmp(b->lv.group, group);
+}
+
+static bool is_active_in_group(const struct backing *b, const void *group)
+{
+	return b->lv.active && in_group(b, group);
 }
 
 /*---------------------------------------------------------------------------*/
@@ -185,6 +191,26 @@ static int check_distinct(const struct backings *all)
 	return 0;
 }
 
+/*
+ * A mark takes the contents of a device from udev, and systemd unmounts what has
+ * gone: nothing is marked before it is known that nobody uses it.
+ */
+static int check_unused(struct backings *all)
+{
+	struct dev *dev;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < all->count && !ret; i++) {
+		dev = &all->item[i].dev;
+		if (!is_there(&all->item[i]))
+			continue;
+		ret = dev_open(dev, false);
+		dev_close(dev);
+	}
+	return ret;
+}
+
 static int mark_all(struct backings *all)
 {
 	int ret = 0;
@@ -199,13 +225,12 @@ static int mark_all(struct backings *all)
 
 static int activate(struct backings *all)
 {
-	const bool inactive = false;
 	struct backing *b;
 	int ret = 0;
 	lvm_list lv;
 	u32 count, i;
 
-	count = pick(all, is_active, &inactive, lv);
+	count = pick(all, is_inactive, NULL, lv);
 	/* also if the call ends half-way they are to be deactivated */
 	for (i = 0; i < all->count; i++)
 		all->item[i].activated = all->item[i].is_lv && !all->item[i].lv.active;
@@ -224,13 +249,15 @@ static int activate(struct backings *all)
  * backings_up - hide and activate the devices
  * @all: from backings_find()
  *
- * Return: 0, EXIT_DEVICE or EXIT_CONFIG; on an error all is as it was.
+ * Return: 0, EXIT_BUSY, EXIT_DEVICE or EXIT_CONFIG; on an error all is as it was.
  */
 int backings_up(struct backings *all)
 {
 	int ret;
 
-	ret = mark_all(all);
+	ret = check_unused(all);
+	if (!ret)
+		ret = mark_all(all);
 	if (!ret)
 		ret = activate(all);
 	if (!ret)
@@ -298,15 +325,15 @@ int backings_release(struct backings *all, const char *group)
 /**
  * backings_down - deactivate what can be deactivated
  * @all: from backings_find()
+ * @group: the group; LVs that are not part of it are left alone
  *
  * Return: 0 or EXIT_DEVICE.
  */
-int backings_down(struct backings *all)
+int backings_down(struct backings *all, const char *group)
 {
-	const bool active = true;
 	lvm_list lv;
 
-	return lvm_deactivate(lv, pick(all, is_active, &active, lv));
+	return lvm_deactivate(lv, pick(all, is_active_in_group, group, lv));
 }
 
 /**

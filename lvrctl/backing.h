@@ -36,15 +36,15 @@ struct backings {
 
 /* find out what each is; activates and changes nothing */
 int backings_find(const struct conf *conf, struct backings *all);
-/* mark each, then activate it where it is an inactive LV; undone on an error */
+/* mark each, none of which may be in use, then activate it where it is an inactive LV; undone on an error */
 int backings_up(struct backings *all);
 /* undo what backings_up() and backings_claim() did */
 void backings_undo(struct backings *all);
 /* tag the LVs as part of a group, keep all else from activating them; and the way back */
 int backings_claim(struct backings *all, const char *group);
 int backings_release(struct backings *all, const char *group);
-/* deactivate all LVs; the marks stay: until destroy they are backing devices */
-int backings_down(struct backings *all);
+/* deactivate the LVs of a group; the marks stay: until destroy they are backing devices */
+int backings_down(struct backings *all, const char *group);
 /* take the marks away */
 void backings_unhide(struct backings *all);
 

@@ -281,7 +281,13 @@ static const struct section sections[] = {
 	{ "volume", true, begin_volume, volume_keys, ARRAY_SIZE(volume_keys), seen_volume },
 };
 
-static bool name_ok(const char *name)
+/**
+ * conf_name_ok - whether a word can be the name of a group, node or volume
+ * @name: the word
+ *
+ * Return: whether it can.
+ */
+bool conf_name_ok(const char *name)
 {
 	char copy[LVR_NAME_BYTES] = "";
 
@@ -307,7 +313,7 @@ static void section_begin(struct reader *r, char *text)
 	if (!r->section || r->section->named != !!*name)
 		wrong(r, "unknown section [%s%s%s], expected [group], [node NAME] or [volume NAME]",
 		      text, *name ? " " : "", name);
-	else if (*name && !name_ok(name))
+	else if (*name && !conf_name_ok(name))
 		wrong(r, "\"%s\" is no name, expected at most %d of A-Z a-z 0-9 _ . + - and none of . - first",
 		      name, LVR_NAME_BYTES - 1);
 	else
@@ -539,6 +545,8 @@ static void options_make(struct reader *r)
 		wrong_at(r, 0, "%s", err.text);
 	else if (conf->options.auth_psk && !conf->key_file[0])
 		wrong_at(r, r->group_line, "auth = psk, the default, needs a key-file; `lvrctl keygen FILE' makes one");
+	else if (conf->options.block_on_disconnect && !conf->options.sync)
+		wrong_at(r, r->group_line, "on-disconnect = block promises nothing with mode = async, the default; expected mode = sync");
 }
 
 static void check_all(struct reader *r)
@@ -557,7 +565,7 @@ static void check_all(struct reader *r)
 
 static int path_make(const char *group, char *to, size_t bytes)
 {
-	if (!name_ok(group))
+	if (!conf_name_ok(group))
 		return say_error(EXIT_USAGE, "\"%s\" is no name of a group, expected at most %d of A-Z a-z 0-9 _ . + - and none of . - first",
 				 group, LVR_NAME_BYTES - 1);
 	if ((size_t)snprintf(to, bytes, "%s/%s" SUFFIX, settings.config_dir, group) >= bytes)
@@ -575,7 +583,7 @@ bool conf_exists(const char *group)
 {
 	char path[sizeof(((struct conf *)0)->path)];
 
-	return name_ok(group) &&
+	return conf_name_ok(group) &&
 	       snprintf(path, sizeof(path), "%s/%s" SUFFIX, settings.config_dir, group) < (int)sizeof(path) &&
 	       !access(path, F_OK);
 }

@@ -48,6 +48,7 @@ struct conf {
 };
 
 bool conf_exists(const char *group);
+bool conf_name_ok(const char *name);
 
 /*
  * Read and check the whole file; every error is told with its line. *to is to

@@ -46,7 +46,7 @@ static struct dm_task *task_new(int type, const char *name)
 	last_words[0] = 0;
 	task = said_alloc(dm_task_create(type));
 	if (name && !dm_task_set_name(task, name))
-		said_alloc(NULL);
+		exit(say_error(EXIT_DEVICE, "%s: %s", name, last_words));
 	return task;
 }
 
@@ -77,8 +77,13 @@ static int task_run_synced(struct dm_task *task, u16 udev_flags)
 static bool info_run(struct dm_task *task, struct dm_dev *dev)
 {
 	struct dm_info info;
-	bool found = dm_task_run(task) && dm_task_get_info(task, &info) && info.exists;
+	bool found;
 
+	/* a device that is not there is no error; that nothing can be found out must not look like it */
+	if (!dm_task_run(task) || !dm_task_get_info(task, &info))
+		exit(say_error(EXIT_DEVICE, "device-mapper cannot be asked: %s",
+			       geteuid() ? "only root may" : last_words));
+	found = info.exists;
 	if (found) {
 		*dev = (struct dm_dev){
 			.major = info.major,
@@ -214,6 +219,43 @@ int dm_make(const struct dm_make *make, struct dm_dev *dev)
 	if (dev && !dm_find(make->name, dev))
 		return say_error(EXIT_DEVICE, "make %s: it has vanished", make->name);
 	return 0;
+}
+
+/**
+ * dm_reload - give a device another table
+ * @make: what it is from now on; the uuid stays
+ *
+ * The device goes on with what it holds: nothing is flushed, nothing waited for.
+ *
+ * Return: 0, EXIT_BUSY or EXIT_DEVICE; on an error the device has the table that it had.
+ */
+int dm_reload(const struct dm_make *make)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RELOAD, make->name);
+	struct kmsg kmsg;
+	int error = 0;
+
+	kmsg_mark(&kmsg);
+	if (!dm_task_add_target(task, 0, make->size_sect, make->target, make->params))
+		said_alloc(NULL);
+	if (!dm_task_run(task))
+		error = dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO;
+	dm_task_destroy(task);
+	kmsg_tell(&kmsg, error ? "device-mapper" : NULL);
+	if (error)
+		return task_failed("reload", make->name, error);
+	task = task_new(DM_DEVICE_RESUME, make->name);
+	dm_task_no_flush(task);
+	dm_task_skip_lockfs(task);
+	error = -task_run_synced(task, HIDDEN);
+	dm_task_destroy(task);
+	if (!error)
+		return 0;
+	task_failed("resume", make->name, error);
+	task = task_new(DM_DEVICE_CLEAR, make->name);
+	dm_task_run(task);
+	dm_task_destroy(task);
+	return EXIT_DEVICE;
 }
 
 /**

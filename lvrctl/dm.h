@@ -38,6 +38,8 @@ bool dm_has_target(const char *target);
 
 /* with table, live; hidden from the rules that look at what is on it. *dev may be NULL */
 int dm_make(const struct dm_make *make, struct dm_dev *dev);
+/* another table for a device that is there */
+int dm_reload(const struct dm_make *make);
 /* EXIT_BUSY: somebody has it open */
 int dm_remove(const char *name);
 /*

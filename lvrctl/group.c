@@ -98,7 +98,7 @@ int group_lock(const char *group)
  */
 bool group_started(const char *group, struct dm_dev *dev)
 {
-	return dm_find(group, dev) &&
+	return conf_name_ok(group) && dm_find(group, dev) &&
 	       !strncmp(dev->uuid, LVR_DM_UUID_PREFIX, strlen(LVR_DM_UUID_PREFIX)) &&
 	       !is_volume(dev);
 }

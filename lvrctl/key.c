@@ -56,7 +56,7 @@ int key_read(const char *path, char hex[KEY_HEX_BYTES])
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return say_error(EXIT_CONFIG, "%s: %s; `lvrctl keygen %s` makes a key",
+		return say_error(EXIT_CONFIG, "%s: %s; copy the other node's, or `lvrctl keygen %s' makes one for both",
 				 path, strerror(errno), path);
 	ret = owner_check(path, fd);
 	if (!ret)

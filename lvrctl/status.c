@@ -187,8 +187,16 @@ const char *status_peer(const struct status *st)
 	return peer && peer[1] ? peer + 1 : "-";
 }
 
-/* the reason of a refused link begins with the names of all refusals: "a,b" or "a,b:_words" */
-static bool link_refusal(const struct status *st, enum lvr_refusal refusal)
+/**
+ * status_refused - whether the handshake refused for a reason
+ * @st: the status
+ * @refusal: the reason
+ *
+ * The reason of a refused link begins with the names of all: "a,b" or "a,b:_words".
+ *
+ * Return: whether the link is refused, for that among others.
+ */
+bool status_refused(const struct status *st, enum lvr_refusal refusal)
 {
 	const char *at = status_text(st, STATUS_link_reason), *name = lvr_refusal_name(refusal);
 	size_t length;
@@ -211,7 +219,7 @@ static bool link_refusal(const struct status *st, enum lvr_refusal refusal)
  */
 bool status_split(const struct status *st)
 {
-	return link_refusal(st, LVR_REFUSE_BOTH_PRIMARY) || link_refusal(st, LVR_REFUSE_DIVERGED);
+	return status_refused(st, LVR_REFUSE_BOTH_PRIMARY) || status_refused(st, LVR_REFUSE_DIVERGED);
 }
 
 /**

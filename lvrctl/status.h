@@ -50,6 +50,8 @@ bool status_connected(const struct status *st);
 const char *status_peer(const struct status *st);
 /* the handshake found writes on both sides that the other lacks */
 bool status_split(const struct status *st);
+/* the handshake refused, for this among others */
+bool status_refused(const struct status *st, enum lvr_refusal refusal);
 /* the last record hands over to the peer, whether or not the peer holds it yet */
 bool status_hands_over(const struct status *st);
 

@@ -140,6 +140,28 @@ static int check_other_group(const struct conf *conf, const struct backings *all
 	return ret;
 }
 
+/* LVM calls the LV db of the VG vg0 vg0-db: so would be the volume db of a group vg0 */
+static int check_names(const struct conf *conf)
+{
+	char name[DM_NAME_BYTES];
+	struct dm_dev there;
+	int ret = 0;
+	u32 i;
+
+	if (dm_find(conf->group, &there))
+		ret = say_error_at(EXIT_CONFIG, conf->path, 0,
+				   "group %s: there is a device /dev/mapper/%s already; name the group otherwise",
+				   conf->group, conf->group);
+	for (i = 0; i < conf->volumes; i++) {
+		group_volume_name(conf->group, conf->volume[i].name, name);
+		if (dm_find(name, &there))
+			ret = say_error_at(EXIT_CONFIG, conf->path, conf->volume[i].line,
+					   "volume %s: there is a device /dev/mapper/%s already; name the volume or the group otherwise",
+					   conf->volume[i].name, name);
+	}
+	return ret;
+}
+
 /*---------------------------------------------------------------------------*/
 /* create: the superblock */
 
@@ -237,6 +259,8 @@ static int create_on(const struct conf *conf, struct backings *all, const struct
 
 	ret = open_all(all);
 	if (!ret)
+		ret = check_names(conf);
+	if (!ret)
 		ret = check_other_group(conf, all);
 	if (!ret && !choice->force)
 		ret = check_log_empty(log);
@@ -305,8 +329,9 @@ static int check_nothing_lost(struct log *log)
 		return EXIT_DEVICE;
 	left = log_undestaged(log, &walk);
 	if (left)
-		ret = say_error(EXIT_STATE, "%s: %llu records are perhaps not on the volumes yet and would be lost; start and stop the group, or --force",
-				log->path, left);
+		ret = say_error(EXIT_STATE, "%s: %llu records are perhaps not on the volumes yet and would be lost; start%s and stop the group, or --force",
+				log->path, left,
+				sb->flags & LVR_SUPER_F_PRIMARY ? "" : ", promote");
 	if (sb->flags & LVR_SUPER_F_INCONSISTENT)
 		ret = say_error(EXIT_STATE, "%s: the volumes are marked inconsistent, and only the log says so; --force forgets it",
 				log->path);

@@ -16,8 +16,10 @@ static int discard(const char *name)
 	ret = group_status(name, &st);
 	if (!ret)
 		ret = group_message(name, "discard");
-	if (ret)
-		return ret;
+	if (ret)	/* busy is a primary here, not a device in use */
+		return ret == EXIT_BUSY ? EXIT_STATE : ret;
+	if (status_split(&st))
+		say("group %s: given up: all that was written here and that %s lacks", name, status_peer(&st));
 	if (st.number[STATUS_orphan_records])
 		say("group %s: given up: %s, that were written here after the peer took over", name,
 		    status_orphans(&st, orphans));

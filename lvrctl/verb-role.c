@@ -146,15 +146,16 @@ static void tell_loss(const struct status *st)
 		say("writes that were acknowledged there may be lost");
 }
 
-static int take_over(const struct dm_dev *group, const struct status *st, const char *reason,
-		     bool force, u64 timeout_ms)
+/* error, reason: why there is no promotion without force */
+static int take_over(const struct dm_dev *group, const struct status *st, int error,
+		     const char *reason, bool force, u64 timeout_ms)
 {
 	int ret;
 
 	tell_loss(st);
 	if (!force)
-		return say_error(EXIT_STATE, "group %s: no take-over without --force: %s", group->name,
-				 reason);
+		return say_error(EXIT_STATE, "group %s: no take-over%s: %s", group->name,
+				 error == -EPERM ? " without --force" : "", reason);
 	ret = promote_send(group->name, true);
 	if (!ret)
 		ret = promote_finish(group, timeout_ms);
@@ -192,12 +193,13 @@ int verb_failover(const struct verb *verb, int argc, char **argv)
 	if (ret || done)
 		return ret;
 	/* handed over before, or nobody ever wrote: then it is no take-over at all */
-	if (!group_ask(name, "promote", reason)) {
+	ret = group_ask(name, "promote", reason);
+	if (!ret) {
 		say("group %s: nothing is lost, unless %s was primary meanwhile",
 		    name, status_peer(&st));
 		return promote_finish(&group, timeout_ms);
 	}
-	return take_over(&group, &st, reason, force, timeout_ms);
+	return take_over(&group, &st, ret, reason, force, timeout_ms);
 }
 
 /*---------------------------------------------------------------------------*/
@@ -235,6 +237,9 @@ static int handed_over(const struct status *st, void *arg)
 		return EXIT_PEER;
 	if (st->text[STATUS_acked] && st->number[STATUS_acked] >= st->number[STATUS_head])
 		return 0;
+	/* two that are equal have nothing to ack, as after a restart */
+	if (status_link(st) == LVR_LINK_IDLE && st->number[STATUS_peer_durable] >= st->number[STATUS_head])
+		return 0;
 	if (status_connected(st))
 		h->lost_ms = 0;
 	else if (!h->lost_ms)
@@ -251,6 +256,9 @@ static int tell_hand_over(const struct hand_over *h, const struct status *st, in
 		say("group %s: %s is primary already", group, peer);
 	else if (!ret)
 		say("group %s: handed over, %s can be promoted", group, peer);
+	else if (ret == EXIT_PEER && status_split(st))
+		say_error(ret, "group %s: demoted, but %s has gone its own way: `lvrctl connect %s --discard' gives up what was written here",
+			  group, peer, group);
 	else if (ret == EXIT_PEER && status_hands_over(st))
 		say_error(ret, "group %s: %s is not connected and does not have the hand-over yet",
 			  group, peer);
@@ -308,10 +316,12 @@ int verb_demote(const struct verb *verb, int argc, char **argv)
 		ret = group_status(name, &st);
 	if (ret)
 		return ret;
-	if (status_state(&st) == LVR_GROUP_STANDBY) {
+	if (status_state(&st) != LVR_GROUP_STANDBY) {
+		ret = group_message_closed(&group, "demote");
+	} else if (!status_hands_over(&st)) {
 		say("group %s: secondary already", name);
 		return 0;
 	}
-	ret = group_message_closed(&group, "demote");
+	/* also behind a demotion that was cut short: the peer may not have the hand-over */
 	return ret ? ret : demote_finish(&group, &st, timeout_ms);
 }

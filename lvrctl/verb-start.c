@@ -2,6 +2,7 @@
 /* start and stop: the devices of a group on this node. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "backing.h"
@@ -201,9 +202,16 @@ static int make_device(struct start *s, const struct dm_make *make, struct dm_de
 	return ret;
 }
 
-static int make_group(struct start *s)
+static void group_params(const struct start *s, char params[DM_PARAMS_BYTES])
 {
 	const struct dev *log = &s->backings.item[0].dev;
+	int at = snprintf(params, DM_PARAMS_BYTES, "%u:%u ", log->major, log->minor);
+
+	lvr_options_format(&s->conf->options, params + at, DM_PARAMS_BYTES - at);
+}
+
+static int make_group(struct start *s)
+{
 	char uuid[DM_UUID_BYTES], params[DM_PARAMS_BYTES];
 	const struct dm_make make = {
 		.name = s->conf->group,
@@ -212,13 +220,38 @@ static int make_group(struct start *s)
 		.params = params,
 		.size_sect = GROUP_SECT,
 	};
-	int at, ret;
+	int ret;
 
 	group_uuid(s->sb.log_id, uuid);
-	at = snprintf(params, sizeof(params), "%u:%u ", log->major, log->minor);
-	lvr_options_format(&s->conf->options, params + at, sizeof(params) - at);
+	group_params(s, params);
 	ret = make_device(s, &make, &s->group);
 	return ret ? ret : group_send_key(s->conf);
+}
+
+/* the kernel takes them while the group works, or says which one it cannot change */
+static int apply_settings(struct start *s)
+{
+	char line[DM_PARAMS_BYTES], params[DM_PARAMS_BYTES];
+	const struct dm_make make = {
+		.name = s->conf->group,
+		.target = LVR_TARGET_GROUP,
+		.params = params,
+		.size_sect = GROUP_SECT,
+	};
+	int ret;
+
+	group_params(s, params);
+	if (dm_table(make.name, make.target, line) || !strcmp(line, params))
+		return 0;
+	ret = dm_reload(&make);
+	if (!ret)
+		ret = group_send_key(s->conf);
+	if (!ret)
+		say("group %s: has the settings of %s now", make.name, s->conf->path);
+	else
+		say("group %s: goes on with its settings; what it takes only at a start, `lvrctl stop' and `start' apply",
+		    make.name);
+	return ret;
 }
 
 static int make_volume(struct start *s, u32 i)
@@ -288,8 +321,6 @@ static int start_new(struct start *s, u64 device_timeout_ms)
 /* a start before this one may have been cut short: what is there stays */
 static int start_rest(struct start *s)
 {
-	char line[DM_PARAMS_BYTES], wanted[DM_PARAMS_BYTES];
-	const char *options;
 	int ret;
 
 	ret = backings_find(s->conf, &s->backings);
@@ -303,12 +334,7 @@ static int start_rest(struct start *s)
 		unmake(s);
 		return ret;
 	}
-	lvr_options_format(&s->conf->options, wanted, sizeof(wanted));
-	options = dm_table(s->conf->group, LVR_TARGET_GROUP, line) ? NULL : strchr(line, ' ');
-	if (options && strcmp(options + 1, wanted))
-		say("group %s: runs with other settings than %s has; `lvrctl stop' and `start' would apply them",
-		    s->conf->group, s->conf->path);
-	return 0;
+	return apply_settings(s);
 }
 
 /*---------------------------------------------------------------------------*/
@@ -392,11 +418,14 @@ static pid_t drain_watch(const char *group)
 	struct status st;
 	struct work work;
 	char line[DM_PARAMS_BYTES];
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid)
 		return pid;
-	while (!dm_status(group, LVR_TARGET_GROUP, line) && !status_parse(&st, line, NULL)) {
+	/* the lock of the group is this process's, too, and ends with the command */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	while (getppid() == parent && !dm_status(group, LVR_TARGET_GROUP, line) &&
+	       !status_parse(&st, line, NULL)) {
 		work = (struct work){
 			.name = "draining",
 			.remaining = st.number[STATUS_head] - st.number[STATUS_destaged],
@@ -474,7 +503,7 @@ static int stop_below(const struct conf *conf)
 
 	ret = backings_find(conf, all);
 	if (!ret)
-		ret = backings_down(all);
+		ret = backings_down(all, conf->group);
 	free(all);
 	return ret;
 }
@@ -504,6 +533,7 @@ int verb_stop(const struct verb *verb, int argc, char **argv)
 	/* what runs can be stopped even if the file that it came from is gone or broken */
 	conf_ret = conf_exists(name) ? conf_load(name, &conf) : 0;
 	ret = group_lock(name);
+	runs = group_started(name, &group);	/* whoever had the lock may have changed that */
 	if (!ret && runs)
 		ret = stop_devices(&group, &complete);
 	if (!ret && runs)

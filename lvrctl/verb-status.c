@@ -2,6 +2,7 @@
 /* status: all groups at a glance, or one. */
 #include <stdlib.h>
 #include <unistd.h>
+#include "core/plan.h"
 #include "exit.h"
 #include "group.h"
 #include "human.h"
@@ -153,7 +154,7 @@ static bool any_work(const struct entries *all)
 /* as a table */
 
 struct note {
-	char text[512];
+	char text[1024];
 };
 
 PRINTF(2, 3)
@@ -172,7 +173,7 @@ static void note_add(struct note *note, const char *fmt, ...)
 /* the kernel joins words by _ to keep its line in fields */
 static void note_add_words(struct note *note, const char *words)
 {
-	char copy[256], *at;
+	char copy[512], *at;
 
 	snprintf(copy, sizeof(copy), "%s", words);
 	for (at = copy; *at; at++)
@@ -219,6 +220,24 @@ static void note_origins(const struct entry *entry, struct note *note)
 	}
 }
 
+/* of all that the group has; a table that is gone leaves the others at work */
+static bool volumes_complete(const struct entry *entry)
+{
+	const char *text = status_text(&entry->st, STATUS_volumes), *all = strchr(text, '/');
+
+	return all && strtoul(text, NULL, 10) == strtoul(all + 1, NULL, 10);
+}
+
+/* what the operator can do about a refusal stands in its text */
+static void note_refusals(const struct status *st, struct note *note)
+{
+	u32 i;
+
+	for (i = 0; i < LVR_REFUSE_COUNT; i++)
+		if (status_refused(st, i))
+			note_add(note, "%s", lvr_refusal_text(i));
+}
+
 /* all that one should know beside the columns */
 static void note_make(const struct entry *entry, struct note *note)
 {
@@ -234,6 +253,9 @@ static void note_make(const struct entry *entry, struct note *note)
 		note_add(note, "%s", work_text(work, &entry->work, &entry->pace));
 	note_add_words(note, status_text(st, STATUS_reason));
 	note_add_words(note, status_text(st, STATUS_link_reason));
+	note_refusals(st, note);
+	if (!volumes_complete(entry))
+		note_add(note, "%s of its volumes are there", status_text(st, STATUS_volumes));
 	if (st->number[STATUS_orphan_records])
 		note_add(note, "orphaned: %s", status_orphans(st, orphans));
 	note_alone(entry, note);
@@ -417,7 +439,7 @@ static int entry_check(const struct entry *entry)
 		return EXIT_SPLIT;
 	if (status_state(st) != LVR_GROUP_ACTIVE && status_state(st) != LVR_GROUP_STANDBY)
 		return EXIT_STATE;
-	if (!st->number[STATUS_consistent] || status_link(st) == LVR_LINK_REFUSED)
+	if (!st->number[STATUS_consistent] || status_link(st) == LVR_LINK_REFUSED || !volumes_complete(entry))
 		return EXIT_STATE;
 	if (!origins_ok(entry))
 		return EXIT_DEVICE;
@@ -430,7 +452,7 @@ static int entries_check(const struct entries *all)
 	static const u8 badness[] = {
 		[EXIT_PEER] = 1, [EXIT_DEVICE] = 2, [EXIT_STATE] = 3, [EXIT_SPLIT] = 4,
 	};
-	int worst = 0, one;
+	int worst = all->count ? 0 : EXIT_NO_GROUP, one;
 	u32 i;
 
 	for (i = 0; i < all->count; i++) {
@@ -487,7 +509,7 @@ int verb_status(const struct verb *verb, int argc, char **argv)
 		{ "json", OPTION_FLAG, &json, NULL, "as JSON; with --watch an object a line" },
 		{ "watch", OPTION_FLAG, &watch, NULL, "again and again, until interrupted" },
 		{ "check", OPTION_FLAG, &check, NULL,
-		  "exit with 0 all is well, 4 wrong state, 6 device below fails, 7 no peer, 9 split brain" },
+		  "exit with 0 all is well, 3 no group, 4 wrong state, 6 device below fails, 7 no peer, 9 split brain" },
 	};
 	struct entries all = { NULL, 0 };
 	const char *only = NULL;

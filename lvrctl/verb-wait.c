@@ -10,6 +10,7 @@
 struct wanted {
 	const char *state, *role, *link;
 	bool in_sync, consistent, acked, applied, destaged;
+	char told[512];		/* why the link was refused when last looked at */
 };
 
 static bool reached(const struct status *st, enum status_field field)
@@ -17,9 +18,22 @@ static bool reached(const struct status *st, enum status_field field)
 	return st->text[field] && st->number[field] >= st->number[STATUS_head];
 }
 
+/* what only somebody else can change, who has to hear of it */
+static void tell_refusal(struct wanted *w, const struct status *st)
+{
+	const char *reason = status_link(st) == LVR_LINK_REFUSED ? status_text(st, STATUS_link_reason) : "";
+
+	if (!strncmp(w->told, reason, sizeof(w->told) - 1))
+		return;
+	snprintf(w->told, sizeof(w->told), "%s", reason);
+	progress_end();
+	if (*reason)
+		say("group %s: still waiting, the link is refused: %s", status_text(st, STATUS_group), reason);
+}
+
 static int holds(const struct status *st, void *arg)
 {
-	const struct wanted *w = arg;
+	struct wanted *w = arg;
 	bool all = (!w->state || status_is(st, STATUS_state, w->state)) &&
 		   (!w->role || status_is(st, STATUS_role, w->role)) &&
 		   (!w->link || status_is(st, STATUS_link, w->link)) &&
@@ -29,7 +43,13 @@ static int holds(const struct status *st, void *arg)
 		   (!w->applied || reached(st, STATUS_applied)) &&
 		   (!w->destaged || reached(st, STATUS_destaged));
 
-	return all ? 0 : WAIT_ON;
+	if (all)
+		return 0;
+	if (status_state(st) == LVR_GROUP_FAILED)
+		return say_error(EXIT_DEVICE, "group %s: the log failed: %s", status_text(st, STATUS_group),
+				 status_text(st, STATUS_reason));
+	tell_refusal(w, st);
+	return WAIT_ON;
 }
 
 static int check_word(const char *option, const char *word, const char *(*name)(u8), u8 count)

@@ -163,10 +163,10 @@
 
 /* why a handshake ends without a plan; all that apply are told at once */
 #define LVR_REFUSALS(X)							\
-	X(BOTH_PRIMARY,	"both-primary",	"both nodes are active as primary")	\
-	X(DIVERGED,	"diverged",	"both nodes hold writes that the other lacks; discard one side") \
-	X(ORPHANS,	"orphans",	"this copy was superseded and holds orphaned writes; discard it to bring it back") \
-	X(UNRELATED,	"unrelated",	"the nodes share no history")	\
+	X(BOTH_PRIMARY,	"both-primary",	"both nodes are active as primary; `lvrctl demote' one and `connect --discard' it") \
+	X(DIVERGED,	"diverged",	"both nodes hold writes that the other lacks; `lvrctl connect --discard' where they are to go, behind `demote' if that is a primary") \
+	X(ORPHANS,	"orphans",	"the copy that was superseded holds orphaned writes; `lvrctl connect --discard' there gives them up") \
+	X(UNRELATED,	"unrelated",	"the nodes share no history; `lvrctl connect --discard' where the copy is to be overwritten") \
 	X(GROUP_UUID,	"group-uuid",	"the group ids differ")		\
 	X(MEMBER,	"member",	"the member ids do not fit")	\
 	X(VOLUME_MISSING, "volume-missing", "a volume exists on one side only") \

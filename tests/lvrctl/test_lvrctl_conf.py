@@ -48,6 +48,7 @@ WRONG = {
     "same origin": ("{dir}/dev/wal", "{dir}/dev/data", 15, "has the device of [volume data] on node alpha"),
     "origin is the log": ("{dir}/dev/wal", "{dir}/dev/log", 15, "lies on the log of node alpha"),
     "no key": ("key-file = {dir}/db.key\n", "", 1, "needs a key-file"),
+    "block that does nothing": ("mode = async", "on-disconnect = block", 1, "on-disconnect = block promises nothing with mode = async"),
     "timers": ("mode = async", "ping-ms = 7000", 0, "expected more than ping-ms"),
     "long line": ("mode = async", "; " + 300 * "x", 2, "line too long"),
 }

@@ -173,6 +173,16 @@ def test_device_in_use(ready, name):
     with open(ready.path / "disk" / name, "rb"):
         result = ready.run("create", "db", "--source")
     assert result.rc == 5 and f"dev/{name}: open in process" in result.err
+    # a mark takes it from udev, and systemd unmounts what has gone: it must not even come for a moment
+    assert not (ready.path / "run/backing").exists() and ready.looks() == []
+
+
+@pytest.mark.parametrize("there", ("db", "db-wal"))
+def test_name_is_taken(ready, there):
+    """LVM names the LV wal of a VG db like that."""
+    ready.fake(f"dev/{there}", "LVM-aabb\nlinear\n2048\n9\n0\n8:0 0")
+    result = ready.run("create", "db", "--source")
+    assert result.rc == 2 and f"there is a device /dev/mapper/{there} already" in result.err
     assert ready.marks() == set()
 
 
@@ -335,7 +345,7 @@ def refused_then_forced(box, text):
 
 def test_destroy_undestaged(ready):
     ready.log("checkpoint=3", chunks=5)
-    refused_then_forced(ready, "6 records are perhaps not on the volumes yet and would be lost")
+    refused_then_forced(ready, "6 records are perhaps not on the volumes yet and would be lost; start, promote and stop")
 
 
 def test_destroy_inconsistent(ready):

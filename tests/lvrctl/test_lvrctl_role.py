@@ -198,6 +198,9 @@ def test_failover_peer_active(box):
         refuse(box, message, 16, "the peer is active as primary: demote or disconnect it first")
     result = box.run("failover", "db", "--force")
     assert result.rc == 4 and "the peer is active as primary" in result.err
+    # force would not help, so it is not offered
+    result = box.run("failover", "db")
+    assert result.rc == 4 and "no take-over: the peer is active" in result.err and "--force" not in result.err
 
 
 # --------------------------------------------------------------------- demote
@@ -228,7 +231,7 @@ def test_demote_waits_for_the_peer(box, until):
 def test_demote_peer_does_not_ack(box, link):
     """It is on its way."""
     box.loaded(**PRIMARY)
-    box.status("after/demote", link=link, head=100, acked=90, **HANDS_OVER)
+    box.status("after/demote", link=link, head=100, acked=90, peer_durable=90, **HANDS_OVER)
     result = box.run("demote", "db", "--timeout", "0.1")
     assert result.rc == 8 and "handed over" not in result.err
 
@@ -327,6 +330,31 @@ def test_demote_again(box):
     assert result.rc == 0 and "secondary already" in result.err and box.done() == []
 
 
+def test_demote_again_waits_for_the_hand_over(box, until):
+    """The first one was cut short, or ended before the peer had it."""
+    box.loaded(link="waiting", acked=90, peer_durable=90, handover=1)
+    result = box.run("demote", "db")
+    assert result.rc == 7 and "does not have the hand-over yet" in result.err
+    box.status(link="catching-up", acked=90, peer_durable=90, handover=1, direction="source")
+    with box.start("demote", "db") as command:
+        until(lambda: is_asleep(command))
+        assert command.poll() is None
+        box.status(link="idle", acked=90, peer_durable=100, handover=1)
+        assert command.wait(10) == 0
+    assert box.done() == []
+
+
+@pytest.mark.parametrize("reason", ("diverged", "both-primary:_and_more"))
+def test_demote_in_a_split_brain(box, reason):
+    """The other one will not take what was handed over: what to do now is told."""
+    refused = dict(link="refused", link_reason=reason, acked=90, peer_durable=90)
+    box.loaded(**dict(PRIMARY, **refused))
+    box.status("after/demote", handover=1, **refused)
+    result = box.run("demote", "db")
+    assert result.rc == 7 and "beta has gone its own way" in result.err
+    assert "lvrctl connect db --discard" in result.err and "can be promoted" not in result.err
+
+
 def test_demote_refused(box):
     box.loaded(**PRIMARY)
     refuse(box, "demote", 16, "a volume is open")
@@ -361,10 +389,17 @@ def test_connect_discard(box):
 
 def test_connect_discard_refused(box):
     box.loaded(**PRIMARY)
-    refuse(box, "discard", 1, "this node is active as primary")
+    refuse(box, "discard", 16, "this node is active as primary")
     result = box.run("connect", "db", "--discard")
     assert result.rc == 4 and "active as primary" in result.err
     assert box.done() == ["message db discard"]
+
+
+def test_discard_in_a_split_brain_says_what_goes(box):
+    box.loaded(link="refused", link_reason="diverged")
+    result = box.run("connect", "db", "--discard")
+    assert result.rc == 0 and "given up: all that was written here and that beta lacks" in result.err
+    assert box.done() == ["message db discard", "message db connect"]
 
 
 def test_disconnect(box):

@@ -1,4 +1,6 @@
 """start and stop: which devices come up and go down, in which order, and what is undone."""
+import time
+
 import pytest
 from conftest import CONF, LOG_ID, LOOKS, PRIMARY
 
@@ -18,6 +20,7 @@ def on_lvm(box):
     box.conf()
     box.key()
     box.uuids = [box.lv("log", mib=16), box.lv("data"), box.lv("wal")]
+    box.set_lvs([dict(lv, tags=["lvr.group=db"]) for lv in box.lvs()])      # as create leaves them
     box.log()
     box.status()
     return box
@@ -100,12 +103,28 @@ def test_start_rest(ready, missing):
     assert sorted(ready.done()) == sorted(made(ready)[-len(missing):] + made(ready)[2:3])
 
 
-def test_start_other_settings(ready):
+def test_start_applies_other_settings(ready):
     ready.run("start", "db")
     ready.conf(CONF.replace("mode = async", "mode = sync"))
+    ready.open("data")
     ready.done()
     result = ready.run("start", "db")
-    assert result.rc == 0 and "runs with other settings" in result.err and ready.done() == []
+    assert result.rc == 0 and "has the settings of" in result.err
+    reload, key = ready.done()
+    assert reload == (f"reload db lvr-log 8 {ready.number('log')} 5 group=db member=0 peer=1 connect=10.0.0.2:7794 "
+                      "mode=sync")
+    assert key == made(ready)[2]
+    assert ready.run("start", "db").rc == 0 and ready.done() == []
+
+
+def test_start_with_settings_that_cannot_be_applied(ready):
+    ready.run("start", "db")
+    ready.conf(CONF.replace("mode = async", "mode = async\nstage-mib = 8"))
+    ready.fake("fail/reload_db", "22")
+    ready.done()
+    result = ready.run("start", "db")
+    assert result.rc == 6 and "goes on with its settings" in result.err
+    assert [line.split()[0] for line in ready.done()] == ["reload"]
 
 
 def test_module_missing(ready):
@@ -307,6 +326,31 @@ def test_stop_before_the_log_was_read_back(on_lvm, state, role, complete):
     assert result.rc == (0 if complete else 6)
     assert ("the log was not read back: the devices below may lack what it holds" in result.err) == (not complete)
     assert "group db: stopped" in result.err
+
+
+def test_stop_of_what_does_not_run_takes_no_other_volumes(on_lvm):
+    """Before create and behind destroy the LVs are whose they were."""
+    lvs = on_lvm.lvs()
+    for lv in lvs:
+        lv.update(active=True, tags=[])
+    on_lvm.set_lvs(lvs)
+    on_lvm.done()
+    assert on_lvm.run("stop", "db").rc == 0
+    assert on_lvm.done() == []
+
+
+def test_stop_that_is_killed_leaves_nobody_behind(ready, until):
+    """Who shows how far the drain is holds the lock of the group, too."""
+    ready.run("start", "db")
+    ready.fake("hold/db-data")
+    with ready.start("stop", "db") as command:
+        until(lambda: "remove db-data" in ready.done())
+        command.kill()
+        command.wait()
+    ready.unfake("hold/db-data")
+    began = time.monotonic()
+    assert ready.run("stop", "db").rc == 0
+    assert time.monotonic() - began < 5, "it waited for the lock"
 
 
 def test_stop_again(on_lvm):

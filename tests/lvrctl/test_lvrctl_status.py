@@ -48,7 +48,11 @@ def test_table_without_a_peer(box):
 
 @pytest.mark.parametrize("fields, text", (
     (dict(consistent=0), "INCONSISTENT"),
-    (dict(link="refused", link_reason="both-primary,volume-size"), "SPLIT BRAIN; both-primary,volume-size"),
+    (dict(link="refused", link_reason="both-primary,volume-size"),
+     "SPLIT BRAIN; both-primary,volume-size; both nodes are active as primary; `lvrctl demote' one and "
+     "`connect --discard' it; a volume has different sizes"),
+    (dict(link="refused", link_reason="orphans:_some_words"), "`lvrctl connect --discard' there gives them up"),
+    (dict(volumes="1/2"), "1/2 of its volumes are there"),
     (dict(link="refused", link_reason="wrong_key"), "wrong key"),
     (dict(state="failed", reason="log_device:_I/O_error"), "log device: I/O error"),
     (dict(orphan_first=40, orphan_records=3, orphan_bytes=1024), "orphaned: 3 records, 40..42, 1.0 KiB"),
@@ -191,6 +195,8 @@ def test_bad_line(box, line, text):
     (4, dict(state="unconfirmed", role="primary")),
     (4, dict(state="failed")),
     (4, dict(link="refused", link_reason="orphans")),
+    (4, dict(volumes="1/2")),
+    (4, dict(PRIMARY, volumes="10/11")),
     (7, dict(link="waiting")),
     (7, dict(link="standalone")),
     (7, dict(PRIMARY, link="handshaking")),
@@ -216,6 +222,12 @@ def test_check_of_the_devices_below(box, volume, origin, rc):
     assert box.run("status", "db", "--check").rc == (rc or 7)
     box.status(consistent=0)
     assert box.run("status", "db", "--check").rc == 4
+
+
+def test_check_without_a_group(box):
+    """As in another directory than was meant."""
+    assert box.run("status", "--check").rc == 3
+    assert box.run("status").rc == 0
 
 
 def test_check_tells_the_worst(box):
@@ -272,6 +284,25 @@ def test_wait(box, args, before, after):
         box.status(**after)
         assert command.wait(10) == 0
     assert box.run("wait", "db", *args).rc == 0
+
+
+def test_wait_says_why_the_link_is_refused(box):
+    """Nobody but the operator ends that; once each reason."""
+    box.loaded(link="refused", link_reason="volume-size")
+    with box.start("wait", "db", "--link", "streaming", "--timeout", "20") as command:
+        assert "the link is refused: volume-size" in command.stderr.readline()
+        box.status(link="refused", link_reason="unrelated")
+        assert "the link is refused: unrelated" in command.stderr.readline()
+        box.status()
+        assert command.wait(10) == 0 and command.stderr.read() == ""
+
+
+def test_wait_for_a_group_that_fails(box):
+    box.loaded(**PRIMARY)
+    with box.start("wait", "db", "--in-sync") as command:
+        box.status(state="failed", reason="log_device_error")
+        assert command.wait(10) == 6 and "log_device_error" in command.stderr.read()
+    assert box.run("wait", "db", "--state", "failed").rc == 0
 
 
 def test_wait_for_a_group_that_stops(box):

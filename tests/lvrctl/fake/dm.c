@@ -7,7 +7,7 @@
  *   status/<name>	the status line
  *   after/<message>	becomes status/<name> when that message comes (blanks are _)
  *   refuse/<message>	an errno: the message is refused; reason: its reason
- *   fail/<what>_<name>	an errno: make or remove fails
+ *   fail/<what>_<name>	an errno: make, reload or remove fails
  *   hold/<name>		remove waits until it is gone, as the kernel while it drains
  *   numbers/<minor>	uuid of a device below, made by the fake lvm
  *   log		what was done, a line each
@@ -190,22 +190,42 @@ bool dm_has_target(const char *target)
 	return !access("fake/module", F_OK);
 }
 
+static void dev_write(const struct dm_make *make, const char *uuid, u32 minor, int open_count)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "fake/dev/%s", make->name);
+	file = said_alloc(fopen(path, "w"));
+	fprintf(file, "%s\n%s\n%llu\n%u\n%d\n%s\n", uuid, make->target, make->size_sect, minor, open_count,
+		make->params);
+	fclose(file);
+}
+
 int dm_make(const struct dm_make *make, struct dm_dev *dev)
 {
 	static u32 minor;
-	char path[512];
-	FILE *file;
 
 	note("make %s %s %s %llu %s\n", make->name, make->uuid, make->target, make->size_sect,
 	     make->params);
 	if (failure("fail", "make", make->name))
 		return say_error(EXIT_DEVICE, "make %s: fails", make->name);
-	snprintf(path, sizeof(path), "fake/dev/%s", make->name);
-	file = said_alloc(fopen(path, "w"));
-	fprintf(file, "%s\n%s\n%llu\n%u\n0\n%s\n", make->uuid, make->target, make->size_sect,
-		minor++, make->params);
-	fclose(file);
+	dev_write(make, make->uuid, minor++, 0);
 	return dev && !dm_find(make->name, dev) ? EXIT_DEVICE : 0;
+}
+
+int dm_reload(const struct dm_make *make)
+{
+	char target[64], params[1024];
+	struct dm_dev dev;
+
+	note("reload %s %s %llu %s\n", make->name, make->target, make->size_sect, make->params);
+	if (failure("fail", "reload", make->name))
+		return say_error(EXIT_DEVICE, "reload %s: fails", make->name);
+	if (!dev_read(make->name, &dev, target, params))
+		return EXIT_DEVICE;
+	dev_write(make, dev.uuid, dev.minor, dev.open_count);
+	return 0;
 }
 
 int dm_remove(const char *name)

@@ -105,6 +105,7 @@ def trigger(node):
 def test_reboot_with_fstab_mount_by_uuid(lab, start_primary):
     pair = DebianPair(lab, {"data": 64}, start_primary=start_primary)
     install(pair)
+    assert_mounted_is_refused(pair)
     pair.create()
     # marked and hidden from create on
     assert link_target(pair.a) == ""
@@ -147,6 +148,24 @@ def test_reboot_with_fstab_mount_by_uuid(lab, start_primary):
     assert_hidden(pair, pair.b)
     trigger(pair.b)
     assert_hidden(pair, pair.b)
+
+
+def assert_mounted_is_refused(pair):
+    """create of what fstab has mounted: systemd, which unmounts what udev hides, sees nothing of it."""
+    pair.configure(pair.a)
+    pair.a.run(f"""set -e
+        echo UUID={UUID} /old ext4 defaults 0 2 >>/etc/fstab
+        mkdir /old
+        systemctl daemon-reload
+        mount /old""")
+    entered = pair.a.run("systemctl show -P ActiveEnterTimestampMonotonic old.mount").out
+    result = pair.a.run(f"lvrctl create {pair.group} --source", check=False)
+    assert result.rc == 5 and "mounted on /old" in result.err, result.err
+    assert pair.a.run("udevadm settle; findmnt -nro FSTYPE /old").out == "ext4\n"
+    assert pair.a.run("systemctl show -P ActiveEnterTimestampMonotonic old.mount").out == entered
+    pair.a.run("umount /old && sed -i '/ .old /d' /etc/fstab && systemctl daemon-reload")
+    result = pair.a.run("setpriv --reuid 65534 --clear-groups lvrctl status", check=False)
+    assert result.rc == 6 and "only root may" in result.err, result.err
 
 
 def assert_mounted_again(pair):

@@ -1,6 +1,6 @@
 """Stop, unload and load again in every state; suspend; two groups; commands all at once."""
 import pytest
-from kit import assert_same_bytes, at_least, fill, settle, stop_incomplete
+from kit import assert_same_bytes, at_least, fill, refused, settle, stop_incomplete
 from pair import KEY, SLOW, Load, Pair, wipe
 from soft import SoftPair
 
@@ -279,6 +279,38 @@ def write(pair, volume, block):
     job = pair.a.spawn(f"dd if=/dev/zero of={pair.device(volume)} bs=4k seek={block} count=1 oflag=direct")
     pair.wait(pair.a, head=at_least(head + 1))
     return job
+
+
+def test_settings_of_a_running_group(lab):
+    """lvrctl start applies them: so writers that wait for a peer that is gone go on, with what they have written."""
+    pair = Pair(lab, mode="sync", on_disconnect="block", volatile=False).up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    b.kill()
+    pair.wait(a, link="waiting")
+    held = write(pair, "v0", 3000)
+    assert held.poll() is None
+    pair.configure(a, on_disconnect="async")
+    assert "has the settings of" in a.run("lvrctl start g0").err
+    held.wait(60)
+    assert pair.status(a)["alone"] == 1
+
+    # what cannot be changed is told, and changes nothing: no table is left behind
+    table = a.run("dmsetup table g0").out
+    pair.configure(a, on_disconnect="block", stage_mib=16)
+    refused(a, "lvrctl start g0", "stage-mib", "goes on with its settings")
+    assert a.run("dmsetup table g0").out == table
+    assert "INACTIVE" not in a.run("dmsetup info g0").out
+
+    load = Load(pair, a, per_second=SLOW)
+    pair.configure(a)
+    a.run("lvrctl start g0")
+    pair.reboot(b)
+    pair.wait(a, link="streaming", in_sync=1, alone=0)
+    load.run_until(load.done + 20)
+    load.stop()
+    pair.assert_equal()
+    load.check(a, load.done)
 
 
 def test_suspend(lab):

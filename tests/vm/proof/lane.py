@@ -44,6 +44,8 @@ class Game:
         lab.poll_seconds = POLL_SECONDS
         chance = random.Random(seed)
         self.options = {key: chance.choice(values) for key, values in options.items()}
+        if self.options.get("mode") != "sync":
+            self.options.pop("on_disconnect", None)     # which lvrctl refuses: it would promise nothing
         self.block = chance.choice([512, 4096, 65536])
         self.pair = make(lab, log_mib=log_mib, volume_mib=volume_mib, **self.options)
         self.began = time.monotonic()

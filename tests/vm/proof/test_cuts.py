@@ -18,7 +18,7 @@ class Cuts(Game):
     def __init__(self, lab, figure, seed):
         super().__init__(lab, figure, seed, mode=["async", "sync", "sync"],
                          on_disconnect=["async", "block"], start_primary=["confirm", "confirm", "at-once"])
-        self.bound = self.options["mode"] == "sync" and self.options["on_disconnect"] == "block"
+        self.bound = self.options.get("on_disconnect") == "block"
         self.at_peer = 0
 
     # under load
