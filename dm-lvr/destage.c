@@ -285,6 +285,9 @@ static void batch_take(struct lvr_destage *d, struct lvr_pos pos, u64 to_seq, u6
 		if (!c)
 			break;
 		WRITE_ONCE(g->destage_blocked, !all_attached(d, c));
+		/* a limit within a chunk is no position that a primary can have named: nothing is waited for */
+		if (!d->chunks && c->after.seq > to_seq)
+			WRITE_ONCE(g->destage_blocked, true);
 		if (c->after.seq > to_seq || c->after.off > to_off || g->destage_blocked) {
 			give_chunk(g, c);
 			break;
@@ -307,6 +310,7 @@ static void origin_endio(struct bio *bio)
 		d->status = bio->bi_status;
 	bio_put(bio);
 	rcu_read_lock();	/* who frees d waits until we are out of it */
+	smp_mb__before_atomic();	/* the status first; pairs with the read in batch_write_volume() */
 	atomic_dec(&d->in_flight);
 	wake_up(&d->wait);
 	rcu_read_unlock();
@@ -381,7 +385,7 @@ static bool batch_write_volume(struct lvr_destage *d, struct lvr_volume *v)
 	}
 	origin_submit(d);
 	blk_finish_plug(&plug);
-	wait_event(d->wait, !atomic_read(&d->in_flight));
+	wait_event(d->wait, !atomic_read_acquire(&d->in_flight));
 	if (d->status) {
 		DMERR_LIMIT("lvr %s: origin of volume %s refused a write: %d; destage retries", d->g->name,
 			    v->name, blk_status_to_errno(d->status));
@@ -423,6 +427,9 @@ static void batch_done(struct lvr_destage *d)
 	}
 	spin_lock_irq(&g->log.lock);
 	g->log.destaged = d->end;
+	/* what was read back had left memory before all that is there */
+	if (!list_empty(&d->chunk[d->chunks - 1]->list))
+		g->log.destaged_chunks = d->chunk[d->chunks - 1]->no;
 	spin_unlock_irq(&g->log.lock);
 }
 

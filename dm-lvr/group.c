@@ -439,6 +439,7 @@ static void group_stop(struct lvr_group *g)
 	if (g->worker)
 		quiesce_log(g);
 	lvr_worker_stop(g);
+	cancel_work_sync(&g->promote_work);	/* the link or the worker may have confirmed this node just then */
 	cancel_work_sync(&g->defer_work);
 	lvr_volume_defer_work(&g->defer_work);	/* what still waits gets its error */
 	if (recovered)

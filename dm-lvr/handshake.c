@@ -314,33 +314,40 @@ static void log_mismatches(const struct lvr_link *link)
 			DMWARN("lvr %s: %s", link->group, text.text);
 }
 
+/* does the other one take what this node tells for what the primary tells */
+static bool tells_primary(const struct lvr_plan_node *node, const struct lvr_plan *plan)
+{
+	return node->flags & LVR_NODE_F_ACTIVE || plan->confirm_member == node->member;
+}
+
 /*
  * A secondary's primary, or who is confirmed as that, says whether it
  * acknowledges writes without it. The source of a full synchronisation will, in
  * the middle of it, and says so in the next handshake only. Where the plan
  * refuses only the worse news counts; so it does from a node that has been
- * primary and is ahead, or went another way. A secondary that has handed over to
- * this one does not know what it says: lvr_super_hand_over().
+ * primary and is ahead, or went another way, or can go on as primary whenever it
+ * wants to, having handed over to itself. A secondary that has handed over to
+ * this one does not know what it says: lvr_super_hand_over(); but what it did
+ * before is noted here by then: handover_to().
  */
 static int note_alone(struct lvr_link *link)
 {
 	bool alone = link->peer->flags & LVR_NODE_F_ALONE || link->plan.kind == LVR_PLAN_FULL_SYNC;
-	bool primary = link->peer->flags & LVR_NODE_F_ACTIVE ||
-		       link->plan.confirm_member == link->peer->member;
+	bool primary = tells_primary(link->peer, &link->plan);
 	bool ahead = link->plan.source == link->peer->member &&
 		     link->peer->head_seq > link->me->head_seq &&
-		     (link->peer->handover_member != link->me->member ||
-		      link->peer->flags & LVR_NODE_F_UNCONFIRMED);
-	bool wrote = ahead || lvr_plan_rivals(&link->plan);
+		     link->peer->handover_member != link->me->member;
+	bool goes_on = link->peer->handover_member == link->peer->member;
+	bool counts = primary || ahead || goes_on || lvr_plan_rivals(&link->plan);
 
-	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !(primary || wrote))
+	if (READ_ONCE(link->g->role) != LVR_ROLE_SECONDARY || !counts)
 		return 0;
 	if (!alone && (!primary || link->plan.kind == LVR_PLAN_REFUSE))
 		return 0;
 	return lvr_role_told_alone(link->g, link->opening, alone);
 }
 
-/* before the peer has this node's verdict, and may become active by it */
+/* before the peer has this node's verdict: it may become active by it, or hand over */
 static int note_primary(struct lvr_link *link)
 {
 	spin_lock(&link->lock);
@@ -376,9 +383,10 @@ int lvr_handshake_agree(struct lvr_link *link, struct lvr_err *err)
 	if (ret)
 		return ret;
 	lvr_plan_make(link->me, link->peer, &link->plan);
-	if (note_primary(link)) {
-		lvr_err_set(err, "the log has failed");
-		return -EIO;
+	ret = note_primary(link) ?: note_alone(link);
+	if (ret) {
+		lvr_err_set(err, "cannot write down what the peer says: %pe", ERR_PTR(ret));
+		return ret;
 	}
 	ret = exchange_verdicts(link, err);
 	if (ret)
@@ -389,7 +397,6 @@ int lvr_handshake_agree(struct lvr_link *link, struct lvr_err *err)
 		lvr_role_supersede(link->g, link->plan.fork_seq);
 	if (link->plan.flags & LVR_PLAN_F_CONFIRM && link->plan.confirm_member == link->me->member)
 		lvr_role_confirm(link->g);
-	note_alone(link);	/* if it fails, so has the log */
 	log_mismatches(link);
 	refusal_text(&link->plan, err);
 	return LVR_END_REFUSED;
@@ -406,6 +413,8 @@ static void begin_stream(struct lvr_link *link, enum lvr_direction direction, u6
 	link->until_seq = plan->flags & LVR_PLAN_F_TAIL ? plan->until_seq : ~0ull;
 	spin_lock(&link->lock);
 	link->direction = direction;
+	link->told_primary = tells_primary(link->me, plan);
+	link->told_opening = link->opening;
 	if (direction == LVR_DIR_TARGET)
 		link->sync.open = false;
 	spin_unlock(&link->lock);
@@ -484,7 +493,7 @@ static int become_prefix(struct lvr_link *link, struct lvr_err *err)
 	else
 		ret = drop_hollow_generations(g, link->opening, plan->from_seq, keep_gen);
 	if (ret == -ENOTRECOVERABLE) {
-		lvr_err_set(err, "the peer called durable what it lacks from %llu on: is its log damaged? connect with --discard where the worse copy is",
+		lvr_err_set(err, "the peer called durable what it lacks from %llu on: is its log damaged? connect with --discard where the worse copy is; a primary has to be demoted before",
 			    plan->from_seq);
 		return ret;
 	}
@@ -601,16 +610,10 @@ int lvr_handshake_act(struct lvr_link *link, struct lvr_err *err)
 {
 	const struct lvr_plan *plan = &link->plan;
 	bool source = plan->source == link->me->member;
-	int ret;
 
 	spin_lock(&link->lock);
 	link->peer_is_active = link->peer->flags & LVR_NODE_F_ACTIVE;
 	spin_unlock(&link->lock);
-	ret = note_alone(link);
-	if (ret) {
-		lvr_err_set(err, "cannot write down what the primary says: %pe", ERR_PTR(ret));
-		return ret;
-	}
 	if (plan->flags & LVR_PLAN_F_CONFIRM && plan->confirm_member == link->me->member)
 		lvr_role_confirm(link->g); /* refused when that has changed: then we are told */
 	if (i_am_superseded(link) && lvr_role_supersede(link->g, plan->fork_seq)) {

@@ -302,6 +302,7 @@ void lvr_link_status(struct lvr_group *g, struct lvr_link_status *st)
 	strscpy(st->reason, link->reason, sizeof(st->reason));
 	st->in_sync = link->in_sync;
 	st->rivals = link->rivals;
+	st->told_primary = link->told_primary && link->told_opening == READ_ONCE(g->log.opening);
 	st->sent_seq = link->sent_seq;
 	st->acked_seq = link->acked_seq;
 	st->applied_seq = link->applied_seq;

@@ -157,8 +157,8 @@ struct lvr_link {
 	struct lvr_conn *vetted;	/* handed in, being authenticated by fd_work */
 	enum lvr_link_state state;
 	enum lvr_direction direction;
-	char reason[128];
-	char tx_why[128];		/* why the sender gave up */
+	char reason[LVR_REASON_BYTES];
+	char tx_why[LVR_REASON_BYTES];	/* why the sender gave up */
 	enum lvr_tx_mode tx_mode;
 	bool tx_idle;			/* the sender thread has let go of conn */
 	bool peer_is_active;
@@ -206,6 +206,8 @@ struct lvr_link {
 	u64 verdict_sync_id;
 	void *buf;			/* LVR_STATE_MAX_BYTES */
 	u64 caught_up_seq;		/* streaming from here on */
+	bool told_primary;		/* the peer was told of this node as primary ... */
+	u32 told_opening;		/* ... before it can have been demoted and promoted again */
 	u32 caught_up_rounds;
 	struct lvr_sent checked;	/* source: last position at which the chains were compared */
 	struct bio_vec rx_bvec[LVR_RECORD_MAX_BYTES / 4096];

@@ -20,9 +20,9 @@
 
 #define EVICT_LOOKS		16
 
-static u32 hash_off(u64 off)
+static struct hlist_head *bucket_of(struct lvr_log *log, u64 off)
 {
-	return hash_64(off >> LVR_SECTOR_SHIFT, LVR_LOG_HASH_BITS);
+	return &log->by_off[hash_64(off >> LVR_SECTOR_SHIFT, log->by_off_bits)];
 }
 
 /**
@@ -42,9 +42,15 @@ int lvr_log_init(struct lvr_group *g)
 	init_waitqueue_head(&log->moved);
 	log->handover_member = ~0ull;
 	log->incarnation_off = ~0ull;	/* until the log is read back */
+	log->by_off_bits = ilog2(max(g->stage.chunks, 2u));	/* a chunk for each bucket */
+	log->by_off = kvcalloc(1u << log->by_off_bits, sizeof(*log->by_off), GFP_KERNEL);
 	log->marks = kvzalloc(sizeof(*log->marks), GFP_KERNEL);
-	if (!log->marks)
+	if (!log->by_off || !log->marks) {
+		kvfree(log->marks);
+		kvfree(log->by_off);
+		log->marks = NULL;
 		return -ENOMEM;
+	}
 	lvr_seqmap_init(log->marks);
 	return 0;
 }
@@ -64,14 +70,16 @@ void lvr_log_exit(struct lvr_group *g)
 		lvr_stage_give_chunk(&g->stage, c);
 	}
 	kvfree(g->log.marks);
+	kvfree(g->log.by_off);
 	g->log.marks = NULL;
+	g->log.by_off = NULL;
 }
 
 static void drop_chunk_locked(struct lvr_log *log, struct lvr_chunk *c)
 {
 	lockdep_assert_held(&log->lock);
 	list_del(&c->list);
-	hash_del(&c->by_off);
+	hlist_del_init(&c->by_off);
 }
 
 /**
@@ -105,6 +113,7 @@ void lvr_log_stand_at(struct lvr_group *g, const struct lvr_pos *pos)
 	log->written = *pos;
 	log->durable = *pos;
 	log->destaged = *pos;
+	log->destaged_chunks = log->placed_chunks;
 	log->checkpoint = *pos;
 	log->tail = *pos;
 	log->epoch++;
@@ -128,8 +137,8 @@ static bool evictable(struct lvr_group *g, struct lvr_chunk *c)
 		return false;
 	if (c->after.off <= log->destaged.off)
 		return true;
-	/* a secondary reads nothing from memory: destage reads it back */
-	return !log->from_bios && log->from_peer && c->after.off <= log->durable.off;
+	/* where nobody reads from memory, destage reads it back */
+	return !log->indexed && c->after.off <= log->durable.off;
 }
 
 static bool evict_one(struct lvr_group *g)
@@ -213,7 +222,7 @@ struct lvr_chunk *lvr_log_pin(struct lvr_group *g, u64 off)
 	unsigned long flags;
 
 	spin_lock_irqsave(&log->lock, flags);
-	hlist_for_each_entry(c, &log->by_off[hash_off(off)], by_off) {
+	hlist_for_each_entry(c, bucket_of(log, off), by_off) {
 		if (c->before.off == off) {
 			atomic_inc(&c->pins);
 			found = c;
@@ -314,7 +323,8 @@ static void place_locked(struct lvr_group *g, struct lvr_chunk *c, bool urgent)
 	if (changes_volumes(c))
 		log->data_seq = c->after.seq;
 	lvr_seqmap_add(log->marks, &mark);
-	hlist_add_head(&c->by_off, &log->by_off[hash_off(c->before.off)]);
+	hlist_add_head(&c->by_off, bucket_of(log, c->before.off));
+	c->no = ++log->placed_chunks;
 	c->stage = LVR_CHUNK_SUBMITTED;
 	if (!log->unwritten)
 		log->unwritten = c;

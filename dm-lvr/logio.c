@@ -241,6 +241,7 @@ int lvr_logio_meta(struct lvr_group *g, u64 sect, void *buf, u32 bytes, blk_opf_
 	struct bio *bio;
 	u32 done;
 
+	BUILD_BUG_ON(LVR_SUPER_BYTES % PAGE_SIZE);
 	sync_init(&io);
 	bio = sync_bio(g, &io, sect, bytes >> PAGE_SHIFT, opf);
 	for (done = 0; done < bytes; done += PAGE_SIZE)

@@ -36,7 +36,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
-#include <linux/hashtable.h>
+#include <linux/hash.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
@@ -77,6 +77,7 @@ struct lvr_chunk;
 struct lvr_stage {
 	spinlock_t lock;	/* irq */
 	u32 pages;		/* in all */
+	u32 chunks;		/* in all */
 	u32 free_pages;
 	struct lvr_page *page_array;
 	struct lvr_page *free_page;
@@ -141,6 +142,7 @@ enum lvr_chunk_stage {		/* only ever rises */
 
 struct lvr_chunk {
 	struct list_head list;		/* log->chunks, ring order; or free */
+	u32 no;				/* log->placed_chunks once it is placed */
 	struct hlist_node by_off;	/* log->by_off, while on log->chunks and not open */
 	struct lvr_group *group;
 	enum lvr_chunk_stage stage;	/* log->lock */
@@ -171,9 +173,9 @@ static inline void *lvr_chunk_head(struct lvr_chunk *c)
 	return lvr_chunk_envelope(c) + LVR_ENVELOPE_BYTES;
 }
 
-#define LVR_LOG_HASH_BITS 10
 #define LVR_LOG_RESERVE_BYTES	(64u << 10)	/* for control records when the ring is full */
 #define LVR_LOG_GUARD_BYTES	4096u		/* never used: the block at head is not the one at the tail */
+#define LVR_REASON_BYTES	256	/* of a text for people; a struct lvr_err and what stands before it */
 
 struct lvr_log {
 	spinlock_t lock;		/* irq */
@@ -187,11 +189,15 @@ struct lvr_log {
 	bool failed;
 	bool from_bios;			/* bios may append: this node is an active primary */
 	bool from_peer;			/* received chunks may be appended */
+	bool indexed;			/* volumes may have records in their read index: memory that readers need */
 	u32 opening;			/* rises each time that becomes true; see lvr_log_takes() */
 	u64 handover_member;		/* the last record hands over to it; ~0 it does not */
 	u64 data_seq;			/* behind the last chunk that changes a volume; 0 none seen */
 	struct list_head chunks;	/* in memory, a suffix of the log; the open one last */
-	struct hlist_head by_off[1 << LVR_LOG_HASH_BITS];
+	struct hlist_head *by_off;
+	u32 by_off_bits;
+	u32 placed_chunks;		/* how many have got a place; with the next one, modulo 2^32 ... */
+	u32 destaged_chunks;		/* ... what of them is not destaged */
 	struct lvr_chunk *open;
 	struct lvr_chunk *unwritten;	/* first chunk submitted and not written, or NULL */
 	u32 in_flight;			/* submitted, not ended */
@@ -430,7 +436,7 @@ struct lvr_group {
 	enum lvr_role role;
 	enum lvr_group_state state;
 	bool announced_serving;		/* event_work */
-	char reason[128];
+	char reason[LVR_REASON_BYTES];
 	char refusal[192];		/* last refused command */
 	atomic64_t counter[LVR_CTR_COUNT];
 
@@ -462,6 +468,7 @@ struct lvr_group {
 	wait_queue_head_t worker_wait;
 	wait_queue_head_t worker_idle;
 	unsigned long worker_flags;	/* LVR_WORKER_* bits */
+	atomic_t draining;		/* > 0: who waits until all is destaged, without company */
 	u32 worker_hold;		/* > 0: no new batch starts */
 	bool worker_busy;
 	struct lvr_log_reader *destage_reader;
@@ -483,7 +490,6 @@ struct lvr_group {
 enum {				/* g->worker_flags */
 	LVR_WORKER_KICKED,	/* something may have changed */
 	LVR_WORKER_PRESSURE,	/* admission waits for space or memory */
-	LVR_WORKER_DRAIN,	/* destage to the limit now */
 	LVR_WORKER_CHECKPOINT,	/* and write the superblock */
 };
 
@@ -639,9 +645,10 @@ bool lvr_link_peer_active(struct lvr_group *g);	/* connected to an active primar
 struct lvr_link_status {
 	enum lvr_link_state state;
 	enum lvr_direction direction;
-	char reason[128];
+	char reason[LVR_REASON_BYTES];
 	bool in_sync;
 	bool rivals;		/* both were primary without the other, as the last handshake told */
+	bool told_primary;	/* the peer knows what this node does as the primary that it is */
 	u64 sent_seq;
 	u64 acked_seq;
 	u64 applied_seq;

@@ -113,17 +113,18 @@ static int note_alone(struct lvr_group *g, bool alone, bool own)
  * @alone: whether
  *
  * While it does not, this node holds every acknowledged write, and may say so
- * in a takeover.
+ * in a takeover; once one has begun here, what the old primary does is of no use.
  *
  * Context: process, sleeps.
- * Return: 0 when durable, -EPERM: no longer to be done, -EIO.
+ * Return: 0 when durable or of no use, -EIO.
  */
 int lvr_role_told_alone(struct lvr_group *g, u32 opening, bool alone)
 {
-	int ret;
+	int ret = 0;
 
 	mutex_lock(&g->mutex);
-	ret = lvr_log_takes(&g->log, opening) ? note_alone(g, alone, false) : -EPERM;
+	if (lvr_log_takes(&g->log, opening))
+		ret = note_alone(g, alone, false);
 	mutex_unlock(&g->mutex);
 	return ret;
 }
@@ -310,6 +311,10 @@ void lvr_role_promote_work(struct work_struct *work)
 		lvr_link_rehandshake(g);
 	/* against the link thread, which may still be changing the history */
 	mutex_lock(&g->mutex);
+	if (READ_ONCE(g->state) != LVR_GROUP_PROMOTING) {
+		mutex_unlock(&g->mutex);	/* the group has been stopped meanwhile */
+		return;
+	}
 	ret = lvr_log_settle(g) ?: lvr_log_flush_wait(g, log->head.seq) ?: begin_generation(g);
 	prev_gen = log->head.gen;
 	mutex_unlock(&g->mutex);
@@ -325,6 +330,7 @@ void lvr_role_promote_work(struct work_struct *work)
 	if (g->link)
 		lvr_link_regate(g);	/* before the first write */
 	spin_lock_irq(&log->lock);
+	log->indexed = true;
 	log->from_bios = true;
 	spin_unlock_irq(&log->lock);
 	lvr_state_event(g, LVR_GEV_PROMOTED, g->promote_reason, NULL);
@@ -426,7 +432,12 @@ static int check_room(struct lvr_group *g, struct lvr_err *err)
 	return -ENOSPC;
 }
 
-/* the peer, if it gets the record, or if only force can tell who goes on */
+/*
+ * The peer, if it gets the record, or if only force can tell who goes on. Not
+ * one that was told of this node before it became primary: it does not know
+ * that this node may have acknowledged writes alone since, and a hand-over that
+ * it has not got would let it claim that nothing is lost.
+ */
 static u64 handover_to(struct lvr_group *g)
 {
 	struct lvr_link_status st = {};
@@ -434,7 +445,7 @@ static u64 handover_to(struct lvr_group *g)
 
 	if (g->link)
 		lvr_link_status(g, &st);
-	gets_it = st.direction == LVR_DIR_SOURCE &&
+	gets_it = st.direction == LVR_DIR_SOURCE && st.told_primary &&
 		  (st.state == LVR_LINK_STREAMING || st.state == LVR_LINK_CATCHING_UP) &&
 		  !(lvr_group_peer(g)->flags & LVR_MEMBER_F_NEEDS_SYNC);
 	return gets_it || st.rivals ? g->opts.peer : g->opts.member;
@@ -463,6 +474,8 @@ static int become_secondary(struct lvr_group *g)
 	if (ret)
 		return ret;
 	spin_lock_irq(&log->lock);
+	log->indexed = false;
+	log->gen = 0;
 	log->durable_limit_seq = log->head.seq;
 	log->gate = false;
 	spin_unlock_irq(&log->lock);
@@ -605,8 +618,9 @@ int lvr_role_discard(struct lvr_group *g, struct lvr_err *err)
 
 	mutex_lock(&g->mutex);
 	if (READ_ONCE(g->state) != LVR_GROUP_STANDBY) {
-		lvr_err_set(err, "only the copy of a secondary in state standby can be discarded, this one is %s, %s",
-			    lvr_role_name(g->role), lvr_group_state_name(g->state));
+		lvr_err_set(err, "only the copy of a secondary in state standby can be discarded, this one is %s, %s%s",
+			    lvr_role_name(g->role), lvr_group_state_name(g->state),
+			    g->role == LVR_ROLE_PRIMARY ? ": demote it first" : "");
 		mutex_unlock(&g->mutex);
 		return -EBUSY;
 	}

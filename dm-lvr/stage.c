@@ -14,7 +14,7 @@ static void free_pages_of(struct lvr_stage *stage)
 {
 	u32 i;
 
-	for (i = 0; stage->page_array && i < stage->pages + stage->pages / PAGES_A_CHUNK; i++)
+	for (i = 0; stage->page_array && i < stage->pages + stage->chunks; i++)
 		if (stage->page_array[i].page)
 			__free_page(stage->page_array[i].page);
 	kvfree(stage->page_array);
@@ -36,6 +36,7 @@ int lvr_stage_init(struct lvr_stage *stage, u32 pages)
 	spin_lock_init(&stage->lock);
 	INIT_LIST_HEAD(&stage->free_chunks);
 	stage->pages = pages;
+	stage->chunks = chunks;
 	stage->page_array = kvcalloc(pages + chunks, sizeof(*stage->page_array), GFP_KERNEL);
 	stage->rec_array = kvcalloc(pages, sizeof(*stage->rec_array), GFP_KERNEL);
 	stage->chunk_array = kvcalloc(chunks, sizeof(*stage->chunk_array), GFP_KERNEL);

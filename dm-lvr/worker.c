@@ -43,10 +43,9 @@ static bool any_failed(struct lvr_group *g)
 
 /*
  * Is so much not destaged that room may become scarce: half of the ring, or
- * three quarters of the memory. That is estimated as if it were all pages in
- * chunks of their own, which take two in memory, head and payload, and what
- * the blocks of the log make of it there. What is only kept for the sender
- * gives way, and does not count.
+ * three quarters of the chunks or of the pages in memory. The pages are estimated
+ * as if all were in chunks of their own, by what the blocks of the log make of
+ * one there. What is only kept for the sender gives way, and does not count.
  */
 static bool is_pressed(struct lvr_group *g)
 {
@@ -55,6 +54,7 @@ static bool is_pressed(struct lvr_group *g)
 					   g->log.ring.block_bytes);
 
 	return waits_bytes > g->log.ring.bytes / 2 ||
+	       READ_ONCE(g->log.placed_chunks) - READ_ONCE(g->log.destaged_chunks) > g->stage.chunks / 4 * 3 ||
 	       waits_bytes * 2 > (u64)g->stage.pages * small_bytes * 3 / 4;
 }
 
@@ -165,8 +165,19 @@ static bool stuck(struct lvr_group *g)
 static bool is_urgent(struct lvr_group *g)
 {
 	return test_bit(LVR_WORKER_PRESSURE, &g->worker_flags) ||
-	       test_bit(LVR_WORKER_DRAIN, &g->worker_flags) || is_pressed(g) ||
+	       atomic_read(&g->draining) || is_pressed(g) ||
 	       (READ_ONCE(g->state) != LVR_GROUP_ACTIVE && READ_ONCE(g->state) != LVR_GROUP_STANDBY);
+}
+
+/* who waited for room is asked again by a batch that moves, and presses again if it was not enough */
+static bool batch(struct lvr_group *g, struct lvr_destage *d)
+{
+	bool pressure = test_and_clear_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
+	bool moved = lvr_destage_batch(d);
+
+	if (pressure && !moved)
+		set_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
+	return moved;
 }
 
 /* destage and checkpoint as far as they are due; how long to sleep at most before the next time, in jiffies */
@@ -179,9 +190,9 @@ static long go_on(struct lvr_group *g, struct lvr_destage *d)
 	behind = lvr_destage_behind(g);
 	waits = behind && !is_urgent(g) && waits_for_company(g);
 	smp_store_mb(g->destage_waits, waits);	/* then looks at what is durable; pairs with lvr_worker_durable() */
-	if (behind) {
-		moved |= !waits && lvr_destage_batch(d);
-	} else {
+	if (behind && !waits) {
+		moved |= batch(g, d);
+	} else if (!behind) {
 		/* what became durable before that store has woken nobody: look again */
 		moved |= waited;
 		clear_bit(LVR_WORKER_PRESSURE, &g->worker_flags);
@@ -393,7 +404,7 @@ int lvr_worker_drain(struct lvr_group *g)
 	ret = lvr_log_flush_wait(g, head.seq);
 	if (ret)
 		return ret;
-	set_bit(LVR_WORKER_DRAIN, &g->worker_flags);
+	atomic_inc(&g->draining);
 	set_bit(LVR_WORKER_CHECKPOINT, &g->worker_flags);
 	/* by a volume that may be back by now: the next batch says */
 	WRITE_ONCE(g->destage_blocked, false);
@@ -403,6 +414,6 @@ int lvr_worker_drain(struct lvr_group *g)
 	target_seq = min(head.seq, lvr_destage_goal_seq(g));
 	wait_event(g->worker_idle, READ_ONCE(g->log.destaged.seq) >= target_seq || !lvr_destage_behind(g) ||
 		   any_failed(g) || !lvr_destage_allowed(g) || READ_ONCE(g->destage_blocked));
-	clear_bit(LVR_WORKER_DRAIN, &g->worker_flags);
+	atomic_dec(&g->draining);
 	return READ_ONCE(g->log.destaged.seq) < target_seq ? -EIO : 0;
 }

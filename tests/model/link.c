@@ -202,6 +202,34 @@ static void note_primary(struct state *s, u32 n)
 		void_handover(s, n);
 }
 
+static bool confirmed_by_plan(const struct state *s, u32 n)
+{
+	return s->plan.flags & LVR_PLAN_F_CONFIRM && s->plan.confirm == n;
+}
+
+static bool tells_primary(const struct state *s, u32 n)
+{
+	return s->snap[n].flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, n);
+}
+
+/* note_alone() of handshake.c */
+static void hear_alone(struct state *s, u32 n)
+{
+	const struct snap *peer = &s->snap[other(n)];
+	const struct node *node = &s->node[n];
+	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
+	bool primary = tells_primary(s, other(n));
+	bool ahead = s->plan.source == other(n) && peer->head > s->snap[n].head && peer->handover != n;
+	bool goes_on = peer->handover == other(n);
+	bool counts = primary || ahead || goes_on || node->rivals;
+
+	if (node->role != LVR_ROLE_SECONDARY || !counts || !takes(node))
+		return;
+	if (!alone && (!primary || s->plan.kind == LVR_PLAN_REFUSE))
+		return;
+	note_alone(s, n, alone, false);
+}
+
 bool connect_nodes(struct state *s)
 {
 	u32 n;
@@ -217,8 +245,11 @@ bool connect_nodes(struct state *s)
 	settle_done_sync(s, 0);
 	settle_done_sync(s, 1);
 	make_plan(s);
-	note_primary(s, 0);
-	note_primary(s, 1);
+	for (n = 0; n < NODES; n++) {
+		note_primary(s, n);
+		hear_alone(s, n);
+		s->node[n].told_primary = tells_primary(s, n);	/* with link->opening: until it is demoted */
+	}
 	choose_sync_id(s);
 	truth_agreed(s);
 	return true;
@@ -361,39 +392,12 @@ static bool superseded_by_plan(const struct state *s, u32 n)
 	       s->snap[n].flags & LVR_NODE_F_UNCONFIRMED;
 }
 
-static bool confirmed_by_plan(const struct state *s, u32 n)
-{
-	return s->plan.flags & LVR_PLAN_F_CONFIRM && s->plan.confirm == n;
-}
-
-/* note_alone(); false: no longer to be done */
-static bool hear_alone(struct state *s, u32 n)
-{
-	const struct snap *peer = &s->snap[other(n)];
-	const struct node *node = &s->node[n];
-	bool alone = peer->flags & LVR_NODE_F_ALONE || s->plan.kind == LVR_PLAN_FULL_SYNC;
-
-	bool primary = peer->flags & LVR_NODE_F_ACTIVE || confirmed_by_plan(s, other(n));
-	bool ahead = s->plan.source == other(n) && peer->head > s->snap[n].head &&
-		     (peer->handover != n || peer->flags & LVR_NODE_F_UNCONFIRMED);
-	bool wrote = ahead || node->rivals;
-
-	if (node->role != LVR_ROLE_SECONDARY || !(primary || wrote) ||
-	    (!alone && (!primary || s->plan.kind == LVR_PLAN_REFUSE)))
-		return true;
-	if (!takes(node))
-		return false;
-	note_alone(s, n, alone, false);
-	return true;
-}
-
 static void act_on_refusal(struct state *s, u32 n)
 {
 	if (superseded_by_plan(s, n))
 		supersede(s, n, s->plan.fork);
 	if (confirmed_by_plan(s, n))
 		confirm(s, n);
-	hear_alone(s, n);
 	if (!link_event(s, n, LVR_LEV_PLAN_REFUSE))
 		link_event(s, n, LVR_LEV_LOST);
 }
@@ -406,8 +410,6 @@ static bool act_on_plan(struct state *s, u32 n)
 	bool source = s->plan.source == n;
 
 	node->peer_active = !!(peer->flags & LVR_NODE_F_ACTIVE);
-	if (!hear_alone(s, n))
-		return false;
 	if (confirmed_by_plan(s, n))
 		confirm(s, n);
 	if (superseded_by_plan(s, n) && !supersede(s, n, s->plan.fork))

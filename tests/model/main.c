@@ -63,6 +63,7 @@ static const struct scenario scenarios[] = {
 	{ "detach, block", BLOCK " on-full=detach", PAIR, LEFT(4, 1, 0, 1, 0, 0, 2), .ring = 8, .eager = PROMPT | STEPS },
 	{ "taken back by force", "", HANDED_OVER, LEFT(1, 0, 1, 1, 1, 0, 2), .eager = PROMPT & ~BIT(ACT_SEND) },
 	{ "taken back before it came", "", PAIR, LEFT(1, 0, 1, 1, 1, 0, 2), .eager = PROMPT & ~BIT(ACT_SEND) },
+	{ "met before it wrote alone", BLOCK, PAIR, LEFT(1, 0, 1, 2, 2, 0, 2), .eager = PROMPT | STEPS },
 	{ "a takeover that was heard of", "", PAIR, LEFT(1, 1, 1, 1, 1, 0, 2), .eager = PROMPT | STEPS },
 	{ "started over and over with a full log", "start-primary=at-once", PAIR " cut", LEFT(2, 4, 0, 0, 0, 0, 0),
 	  .ring = 6, .eager = PROMPT | STEPS },

@@ -182,6 +182,7 @@ struct node {
 	u8 role;
 	u8 primary_at_start;
 	u8 rivals;
+	u8 told_primary;	/* the handshake told the peer of this primary, not of one before */
 	u8 begun;			/* promotion: the generation is durable */
 	u8 inc;
 	u8 inc_off;

@@ -248,7 +248,7 @@ bool demote(struct state *s, u32 n)
 	    (node->gen && !has_room(node, GUARD_SLOTS + DEMOTE_SLOTS)))
 		return false;
 	c.arg = node->rivals ||
-		(node->dir == LVR_DIR_SOURCE && !(node->sb.peer_flags & LVR_MEMBER_F_NEEDS_SYNC) &&
+		(node->dir == LVR_DIR_SOURCE && node->told_primary && !(node->sb.peer_flags & LVR_MEMBER_F_NEEDS_SYNC) &&
 		 (node->link == LVR_LINK_STREAMING || node->link == LVR_LINK_CATCHING_UP)) ? other(n) : n;
 	node->rivals = 0;
 	s->meddled |= c.arg == n || node->state == LVR_GROUP_UNCONFIRMED;
@@ -268,6 +268,8 @@ bool demoted(struct state *s, u32 n)
 	super_commit(s, n);
 	node->limit = node->head.seq;
 	group_event(s, n, LVR_GEV_DEMOTED);
+	node->gen = 0;
+	node->told_primary = 0;
 	node->writes = 0;
 	rehandshake(s, n);
 	return true;

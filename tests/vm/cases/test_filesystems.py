@@ -52,7 +52,7 @@ def test_switch_over_and_back(lab, kind):
         primary, other = other, primary
         pair.wait(primary, role="primary", state="active", link="streaming", direction="source")
         pair.wait(other, role="secondary", state="standby", link="streaming", direction="target",
-                  consistent=1)
+                  consistent=1, generation=pair.status(primary)["generation"])
         primary.run(f"{CHECK[kind]} {pair.device('v0')}", timeout=120)
         # the other one takes no I/O now, and says why
         other.run("dmesg -c >/dev/null")

@@ -206,6 +206,25 @@ def test_an_old_hand_over_is_passed(lab):
     assert_same_bytes(pair)
 
 
+def test_what_was_acknowledged_alone_is_told_before_a_hand_over(lab):
+    """alpha has written without beta, and hands over as soon as it has beta's verdict; of alpha's own beta gets none.
+    A takeover at beta does not claim that it has everything."""
+    pair = Meddled(lab, mode="sync", on_disconnect="block").up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    pair.wait(b, alone=0)
+    a.run("lvrctl demote g0")
+    a.run("lvrctl disconnect g0 && lvrctl promote g0 --force")
+    fill(a, pair.device("v0"), 1)
+    pair.through("there verdict 1 stall")
+    pair.wait(a, link="catching-up")
+    refused(a, "lvrctl demote g0 --timeout 1", "not reached in time")
+    pair.through("there verdict 1 end")
+    lab.wait(lambda: pair.meddler.poll() is not None, what="the verdict")
+    result = pair.failover(b)
+    assert result.rc == 10 and "may be lost" in result.err, result.err
+
+
 # what cannot be used, and why
 NO_SOCKETS = (
     ("hand idle 0.0.0.0 0", 3, "not connected"),

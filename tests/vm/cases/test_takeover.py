@@ -95,6 +95,27 @@ def test_takeover_async_is_a_prefix_and_says_so(lab):
     assert load.check(pair.b, 0) > 0
 
 
+def test_takeover_of_more_than_memory_holds(lab):
+    """A volume of beta is suspended, and much of what came meanwhile has left its memory. The takeover ends once
+    the volume is back: it reads what it brings to it, for which newer records have to give way."""
+    pair = Pair(lab, volumes=1).up()
+    b = pair.b
+    b.run("dmsetup suspend --noflush --nolockfs g0-v0")
+    load = Load(pair, pair.a, depth=1, block=65536, blocks=256)
+    load.run_until(400)
+    load.stop()
+    head = pair.status(pair.a)["head"]
+    pair.wait(b, head=head)
+    pair.a.kill()
+    pair.wait(b, link="waiting")
+    takeover = b.spawn("lvrctl failover g0 --force")
+    pair.wait(b, state="promoting")
+    b.run("dmsetup resume g0-v0", timeout=60)
+    assert takeover.wait(60, check=False).rc in (0, 10), takeover.err
+    pair.wait(b, state="active", destaged=lambda seq: seq >= head)
+    load.check(b, load.done)
+
+
 def old_primary_returns(lab, pair, load):
     """After a takeover: superseded, refuses I/O though its application starts at once, discarded, synced."""
     pair.reboot(pair.a)
