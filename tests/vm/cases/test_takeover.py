@@ -96,24 +96,28 @@ def test_takeover_async_is_a_prefix_and_says_so(lab):
 
 
 def test_takeover_of_more_than_memory_holds(lab):
-    """A volume of beta is suspended, and much of what came meanwhile has left its memory. The takeover ends once
-    the volume is back: it reads what it brings to it, for which newer records have to give way."""
-    pair = Pair(lab, volumes=1).up()
+    """beta's volumes are suspended, and what came first has left its memory, for smaller records. The takeover ends
+    once the volumes are back: it reads what it brings to them, for which what is in memory has to give way."""
+    pair = Pair(lab).up()
     b = pair.b
-    b.run("dmsetup suspend --noflush --nolockfs g0-v0")
-    load = Load(pair, pair.a, depth=1, block=65536, blocks=256)
-    load.run_until(400)
-    load.stop()
+    b.run("for v in g0-v0 g0-v1; do dmsetup suspend --noflush --nolockfs $v; done")
+    loads = [Load(pair, pair.a, depth=1, block=65536, blocks=256, devices=pair.device("v0"))]
+    loads[0].run_until(100)
+    loads[0].stop()
+    loads.append(Load(pair, pair.a, depth=1, block=16384, blocks=1024, devices=pair.device("v1")))
+    loads[1].run_until(800)
+    loads[1].stop()
     head = pair.status(pair.a)["head"]
     pair.wait(b, head=head)
     pair.a.kill()
     pair.wait(b, link="waiting")
     takeover = b.spawn("lvrctl failover g0 --force")
     pair.wait(b, state="promoting")
-    b.run("dmsetup resume g0-v0", timeout=60)
+    b.run("for v in g0-v0 g0-v1; do dmsetup resume $v; done", timeout=60)
     assert takeover.wait(60, check=False).rc in (0, 10), takeover.err
     pair.wait(b, state="active", destaged=lambda seq: seq >= head)
-    load.check(b, load.done)
+    for load in loads:
+        load.check(b, load.done, load.devices)
 
 
 def old_primary_returns(lab, pair, load):
