@@ -35,6 +35,11 @@ static void listen_to_library(int level, const char *file, int line, int class,
 	va_end(args);
 }
 
+static void cannot_ask(void)
+{
+	exit(say_error(EXIT_DEVICE, "device-mapper cannot be asked: %s", geteuid() ? "only root may" : last_words));
+}
+
 static struct dm_task *task_new(int type, const char *name)
 {
 	static bool listening;
@@ -44,7 +49,9 @@ static struct dm_task *task_new(int type, const char *name)
 		dm_log_with_errno_init(listen_to_library);
 	listening = true;
 	last_words[0] = 0;
-	task = said_alloc(dm_task_create(type));
+	task = dm_task_create(type);
+	if (!task)
+		cannot_ask();
 	if (name && !dm_task_set_name(task, name))
 		exit(say_error(EXIT_DEVICE, "%s: %s", name, last_words));
 	return task;
@@ -81,8 +88,7 @@ static bool info_run(struct dm_task *task, struct dm_dev *dev)
 
 	/* a device that is not there is no error; that nothing can be found out must not look like it */
 	if (!dm_task_run(task) || !dm_task_get_info(task, &info))
-		exit(say_error(EXIT_DEVICE, "device-mapper cannot be asked: %s",
-			       geteuid() ? "only root may" : last_words));
+		cannot_ask();
 	found = info.exists;
 	if (found) {
 		*dev = (struct dm_dev){

@@ -101,11 +101,13 @@ def test_takeover_of_more_than_memory_holds(lab):
     pair = Pair(lab).up()
     b = pair.b
     b.run("for v in g0-v0 g0-v1; do dmsetup suspend --noflush --nolockfs $v; done")
+    # destage tries again and again, and leaves room for the first record: a small one
+    pair.a.run(f"dd if=/dev/zero of={pair.device('v1')} bs=4k seek=5000 count=1 oflag=direct conv=notrunc 2>/dev/null")
     loads = [Load(pair, pair.a, depth=1, block=65536, blocks=256, devices=pair.device("v0"))]
     loads[0].run_until(100)
     loads[0].stop()
-    loads.append(Load(pair, pair.a, depth=1, block=16384, blocks=1024, devices=pair.device("v1")))
-    loads[1].run_until(800)
+    loads.append(Load(pair, pair.a, depth=1, block=32768, blocks=512, devices=pair.device("v1")))
+    loads[1].run_until(400)
     loads[1].stop()
     head = pair.status(pair.a)["head"]
     pair.wait(b, head=head)
