@@ -163,6 +163,8 @@ struct lvr_link {
 	bool tx_idle;			/* the sender thread has let go of conn */
 	bool peer_is_active;
 	bool rivals;			/* as the last handshake told */
+	bool told_primary;		/* the peer was told of this node as primary ... */
+	u32 told_opening;		/* ... before it can have been demoted and promoted again */
 	bool again_when_acked;		/* handed over: the new handshake comes behind its ack */
 	u64 sent_seq;
 	bool acked_valid;		/* acked_seq is what this node as a source was told */
@@ -206,8 +208,6 @@ struct lvr_link {
 	u64 verdict_sync_id;
 	void *buf;			/* LVR_STATE_MAX_BYTES */
 	u64 caught_up_seq;		/* streaming from here on */
-	bool told_primary;		/* the peer was told of this node as primary ... */
-	u32 told_opening;		/* ... before it can have been demoted and promoted again */
 	u32 caught_up_rounds;
 	struct lvr_sent checked;	/* source: last position at which the chains were compared */
 	struct bio_vec rx_bvec[LVR_RECORD_MAX_BYTES / 4096];

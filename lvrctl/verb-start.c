@@ -202,28 +202,29 @@ static int make_device(struct start *s, const struct dm_make *make, struct dm_de
 	return ret;
 }
 
-static void group_params(const struct start *s, char params[DM_PARAMS_BYTES])
+/* the group's table as the configuration has it, in a buffer of the caller's */
+static struct dm_make group_table(const struct start *s, char params[DM_PARAMS_BYTES])
 {
 	const struct dev *log = &s->backings.item[0].dev;
 	int at = snprintf(params, DM_PARAMS_BYTES, "%u:%u ", log->major, log->minor);
 
 	lvr_options_format(&s->conf->options, params + at, DM_PARAMS_BYTES - at);
+	return (struct dm_make){
+		.name = s->conf->group,
+		.target = LVR_TARGET_GROUP,
+		.params = params,
+		.size_sect = GROUP_SECT,
+	};
 }
 
 static int make_group(struct start *s)
 {
 	char uuid[DM_UUID_BYTES], params[DM_PARAMS_BYTES];
-	const struct dm_make make = {
-		.name = s->conf->group,
-		.uuid = uuid,
-		.target = LVR_TARGET_GROUP,
-		.params = params,
-		.size_sect = GROUP_SECT,
-	};
+	struct dm_make make = group_table(s, params);
 	int ret;
 
 	group_uuid(s->sb.log_id, uuid);
-	group_params(s, params);
+	make.uuid = uuid;
 	ret = make_device(s, &make, &s->group);
 	return ret ? ret : group_send_key(s->conf);
 }
@@ -232,26 +233,19 @@ static int make_group(struct start *s)
 static int apply_settings(struct start *s)
 {
 	char line[DM_PARAMS_BYTES], params[DM_PARAMS_BYTES];
-	const struct dm_make make = {
-		.name = s->conf->group,
-		.target = LVR_TARGET_GROUP,
-		.params = params,
-		.size_sect = GROUP_SECT,
-	};
+	const struct dm_make make = group_table(s, params);
 	int ret;
 
-	group_params(s, params);
 	if (dm_table(make.name, make.target, line) || !strcmp(line, params))
 		return 0;
 	ret = dm_reload(&make);
-	if (!ret)
-		ret = group_send_key(s->conf);
-	if (!ret)
-		say("group %s: has the settings of %s now", make.name, s->conf->path);
-	else
+	if (ret) {
 		say("group %s: goes on with its settings; what it takes only at a start, `lvrctl stop' and `start' apply",
 		    make.name);
-	return ret;
+		return ret;
+	}
+	say("group %s: has the settings of %s now", make.name, s->conf->path);
+	return group_send_key(s->conf);	/* they may have brought authentication */
 }
 
 static int make_volume(struct start *s, u32 i)

@@ -27,6 +27,7 @@ def test_files(root):
 def test_unit(root):
     unit = (root / "lib/systemd/system/lvr@.service").read_text()
     assert "ExecStart=/opt/lvr/sbin/lvrctl start %i" in unit and "@" not in unit.replace("lvr@GROUP", "")
+    assert "SuccessExitStatus=8\n" in unit     # start timed out: recovery goes on
     for verb, args in re.findall(r"=/opt/lvr/sbin/lvrctl (\w+)(.*)", unit):
         usage = subprocess.run([root / "opt/lvr/sbin/lvrctl", verb, "--help"], check=True,
                                capture_output=True, text=True).stdout

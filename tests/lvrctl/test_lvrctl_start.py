@@ -117,6 +117,16 @@ def test_start_applies_other_settings(ready):
     assert ready.run("start", "db").rc == 0 and ready.done() == []
 
 
+def test_start_applies_settings_and_the_key_is_refused(ready):
+    """The settings are in force all the same, and nothing says otherwise."""
+    ready.run("start", "db")
+    ready.conf(CONF.replace("mode = async", "mode = sync"))
+    ready.fake("refuse/set-key_00112233445566778899aabbccddeeff", "22")
+    result = ready.run("start", "db")
+    assert result.rc == 6 and "has the settings of" in result.err and "goes on" not in result.err
+    assert "set-key refused" in result.err
+
+
 def test_start_with_settings_that_cannot_be_applied(ready):
     ready.run("start", "db")
     ready.conf(CONF.replace("mode = async", "mode = async\nstage-mib = 8"))
