@@ -219,6 +219,7 @@ static void init_fields(struct lvr_group *g)
 	spin_lock_init(&g->state_lock);
 	spin_lock_init(&g->defer_lock);
 	bio_list_init(&g->deferred);
+	bio_list_init(&g->deferred_writes);
 	init_waitqueue_head(&g->worker_wait);
 	init_waitqueue_head(&g->worker_idle);
 	g->retry_jiffies = jiffies;

@@ -448,10 +448,11 @@ struct lvr_group {
 	u32 volumes;
 	u32 attached;
 
-	/* bios that wait: for space, memory, or the state */
+	/* bios that wait: for space, memory, or the state; those that take space, in order, apart */
 	spinlock_t defer_lock;
 	struct bio_list deferred;
-	u32 deferred_count;
+	struct bio_list deferred_writes;
+	u32 deferred_count;		/* of both, and of those just tried again */
 	struct workqueue_struct *wq;	/* WQ_MEM_RECLAIM | WQ_UNBOUND, this group's alone */
 	struct work_struct defer_work;
 	struct work_struct commit_work;

@@ -137,12 +137,15 @@ void lvr_state_event_work(struct work_struct *work)
 	struct lvr_group *g = container_of(work, struct lvr_group, event_work);
 	bool failed = READ_ONCE(g->log.failed) &&
 		      !lvr_state_event(g, LVR_GEV_LOG_ERROR, "I/O error of the log device", NULL);
+	unsigned int noio;
 
 	mutex_lock(&g->mutex);
+	noio = memalloc_noio_save();	/* a uevent is allocated, and those who make room wait for the mutex */
 	if (failed && g->link)
 		lvr_link_rehandshake(g);	/* the peer must not take this node for a working one */
 	if (g->ti)
 		dm_table_event(g->ti->table);
 	announce_volumes(g);
+	memalloc_noio_restore(noio);
 	mutex_unlock(&g->mutex);
 }

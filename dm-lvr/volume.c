@@ -8,7 +8,7 @@
  * range; else the staged pieces are pinned first, the origin is read, and
  * the pieces are laid over it. A read never waits for destage.
  *
- * What cannot be taken now waits on g->deferred, in order, and is tried
+ * What cannot be taken now waits, what takes space in order, and is tried
  * again when space, memory or the state changes. Nothing here sleeps for
  * space: map() returns.
  *
@@ -77,13 +77,19 @@ static void fail_bio(struct lvr_volume *v, struct bio *bio)
 	bio_io_error(bio);
 }
 
+/* it takes space, and does not overtake others that wait for some */
+static bool takes_turn(const struct bio *bio)
+{
+	return bio_op(bio) != REQ_OP_READ && !(bio->bi_opf & REQ_PREFLUSH);
+}
+
 static void defer(struct lvr_volume *v, struct bio *bio)
 {
 	struct lvr_group *g = v->group;
 	unsigned long flags;
 
 	spin_lock_irqsave(&g->defer_lock, flags);
-	bio_list_add(&g->deferred, bio);
+	bio_list_add(takes_turn(bio) ? &g->deferred_writes : &g->deferred, bio);
 	g->deferred_count++;
 	spin_unlock_irqrestore(&g->defer_lock, flags);
 }
@@ -373,12 +379,6 @@ static int try_bio(struct lvr_volume *v, struct bio *bio, bool in_map)
 	}
 }
 
-/* it takes space, and does not overtake others that wait for some */
-static bool takes_turn(const struct bio *bio)
-{
-	return bio_op(bio) != REQ_OP_READ && !(bio->bi_opf & REQ_PREFLUSH);
-}
-
 static bool others_wait(struct lvr_group *g, const struct bio *bio)
 {
 	return takes_turn(bio) && READ_ONCE(g->deferred_count);
@@ -465,41 +465,61 @@ static bool retry(struct lvr_volume *v, struct bio *bio)
 	return true;
 }
 
+static bool any_suspends(struct lvr_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->volumes; i++)
+		if (READ_ONCE(g->volume[i]->suspender))
+			return true;
+	return false;
+}
+
+/*
+ * Tries again what waits on a list. In turns: behind one that must go on
+ * waiting only those are tried whose volume is being suspended, which must not
+ * wait at all, and the rest is not even looked at: there may be thousands.
+ */
+static void retry_list(struct lvr_group *g, struct bio_list *list, bool in_turns)
+{
+	struct bio_list all = BIO_EMPTY_LIST, kept = BIO_EMPTY_LIST;
+	bool one_waits = false;
+	struct bio *bio;
+	u32 gone = 0;
+
+	spin_lock_irq(&g->defer_lock);
+	bio_list_merge_init(&all, list);
+	spin_unlock_irq(&g->defer_lock);
+	while ((!one_waits || any_suspends(g)) && (bio = bio_list_pop(&all))) {
+		struct lvr_volume *v = lvr_bio(bio)->volume;
+
+		if ((!one_waits || READ_ONCE(v->suspender)) && retry(v, bio)) {
+			gone++;
+		} else {
+			bio_list_add(&kept, bio);
+			one_waits = in_turns;
+		}
+		cond_resched();
+	}
+	spin_lock_irq(&g->defer_lock);
+	g->deferred_count -= gone;
+	bio_list_merge_head(list, &all);
+	bio_list_merge_head(list, &kept);
+	spin_unlock_irq(&g->defer_lock);
+}
+
 /**
  * lvr_volume_defer_work() - try again what waits
  * @work: g->defer_work
- *
- * In order: behind a bio that waits for space no other write is tried,
- * unless its volume is being suspended and it must not wait at all.
  *
  * Context: process, the group's workqueue.
  */
 void lvr_volume_defer_work(struct work_struct *work)
 {
 	struct lvr_group *g = container_of(work, struct lvr_group, defer_work);
-	struct bio_list all = BIO_EMPTY_LIST, kept = BIO_EMPTY_LIST;
-	u32 tried = 0, left = 0;
-	bool writes_left = false;
-	struct bio *bio;
 
-	spin_lock_irq(&g->defer_lock);
-	bio_list_merge_init(&all, &g->deferred);
-	spin_unlock_irq(&g->defer_lock);
-	while ((bio = bio_list_pop(&all))) {
-		struct lvr_volume *v = lvr_bio(bio)->volume;
-
-		tried++;
-		if ((writes_left && takes_turn(bio) && !READ_ONCE(v->suspender)) || !retry(v, bio)) {
-			bio_list_add(&kept, bio);
-			left++;
-			writes_left |= takes_turn(bio);
-		}
-		cond_resched();
-	}
-	spin_lock_irq(&g->defer_lock);
-	g->deferred_count -= tried - left;
-	bio_list_merge_head(&g->deferred, &kept);
-	spin_unlock_irq(&g->defer_lock);
+	retry_list(g, &g->deferred, false);
+	retry_list(g, &g->deferred_writes, true);
 }
 
 /* -------------------------------------------------- reading for a full sync */

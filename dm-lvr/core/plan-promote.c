@@ -72,7 +72,8 @@ static int promote_refusal(const struct lvr_promote_check *c, struct lvr_err *er
  *
  * Any context, does not sleep.
  *
- * Return: 0; -EBUSY: another one is active; -EPERM.
+ * Return: 0; -EPERM: not without @force; not with it either: -EBUSY: another
+ *         one is active; -EINVAL: there is no copy here.
  */
 int lvr_plan_may_promote(const struct lvr_promote_check *check, bool force, struct lvr_err *err)
 {
@@ -84,7 +85,7 @@ int lvr_plan_may_promote(const struct lvr_promote_check *check, bool force, stru
 		return 0;
 	if (check->flags & LVR_NODE_F_BLANK) {
 		lvr_err_set(err, "this copy is blank: it has never taken part in the group");
-		return -EPERM;
+		return -EINVAL;
 	}
 	if (check->peer_active) {
 		lvr_err_set(err, "the peer is active as primary: demote or disconnect it first");

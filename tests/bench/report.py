@@ -5,7 +5,7 @@ import subprocess
 from results import FILE
 
 COLUMNS = (("config", 11), ("workload", 16), ("kind", 7), ("iops", 10), ("mb_per_s", 9), ("lat_p50_us", 11),
-           ("lat_p99_us", 11), ("cpu_ms_per_mb", 14), ("peer_cpu_ms_per_mb", 19))
+           ("lat_p99_us", 11), ("cpu_ms_per_mb", 14), ("peer_cpu_ms_per_mb", 19), ("stolen_pct", 11))
 
 
 def table(measurements):

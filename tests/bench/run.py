@@ -17,6 +17,7 @@ import devices  # noqa: E402
 import events  # noqa: E402
 import links  # noqa: E402
 import plan  # noqa: E402
+import quiet  # noqa: E402
 import report  # noqa: E402
 import workloads  # noqa: E402
 from results import FILE, Results, commit  # noqa: E402
@@ -97,7 +98,8 @@ class Bench:
         for step in steps:
             key = name, scene.device, scene.link, step.workload, step.kind
             try:
-                self.take(key, workloads.measure(config, workloads.WORKLOADS[step.workload], step.kind, self.options))
+                self.take(key, quiet.quietest(functools.partial(
+                    workloads.measure, config, workloads.WORKLOADS[step.workload], step.kind, self.options)))
             except workloads.Short as short:
                 self.fail(f"{' '.join(key)}: {short}")
         config.down()

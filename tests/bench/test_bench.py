@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import check
 import plan
 import pytest
+import quiet
 import report
 import results
 import targets
@@ -137,7 +138,7 @@ def test_a_burst_fits_the_log_and_steady_is_three_of_it():
 def test_columns_stay_apart():
     one = {"config": "lvr-async", "device": "plain", "link": "plain", "workload": "fdatasync-4jobs", "kind": "burst",
            "iops": 204.35000000000002}
-    assert report.table([one]).splitlines()[-1].split() == ["lvr-async", "fdatasync-4jobs", "burst", "204.35"] + ["-"] * 5
+    assert report.table([one]).splitlines()[-1].split() == ["lvr-async", "fdatasync-4jobs", "burst", "204.35"] + ["-"] * 6
 
 
 def test_taps_are_made_once_for_each_link(monkeypatch):
@@ -155,3 +156,13 @@ def test_taps_are_not_made_among_the_interfaces_of_the_machine(monkeypatch):
     monkeypatch.setattr(taps, "_ip", lambda *_: "2: eth0: <BROADCAST,UP>\n")
     with pytest.raises(RuntimeError, match="unshare --net"):
         taps.Taps()
+
+
+@pytest.mark.parametrize("stolen, takes, chosen", [((0,), 1, 0), ((2,), 1, 0), ((30, 1), 2, 1), ((30, 9, 20, 0), 3, 1)])
+def test_what_was_disturbed_is_measured_again(monkeypatch, stolen, takes, chosen):
+    """The least disturbed take counts, and says how much was stolen from it."""
+    ticks = iter([number for one in stolen for number in ((0, 0), (100 - one, one))])
+    monkeypatch.setattr(quiet, "_counted", lambda: next(ticks))
+    made = []
+    found = quiet.quietest(lambda: made.append(0) or {"number": len(made) - 1})
+    assert found == {"number": chosen, "stolen_pct": stolen[chosen]} and len(made) == takes

@@ -192,15 +192,18 @@ def test_failover_peer_never_heard(box):
     assert result.rc == 4 and "beta was never heard; what it wrote is unknown" in result.err
 
 
-def test_failover_peer_active(box):
+@pytest.mark.parametrize("error, reason", (
+    (16, "the peer is active as primary: demote or disconnect it first"),
+    (22, "this copy is blank: it has never taken part in the group")))
+def test_failover_that_force_does_not_help(box, error, reason):
+    """So it is not offered."""
     box.loaded(ASYNC)
     for message in ("promote", "promote_force"):
-        refuse(box, message, 16, "the peer is active as primary: demote or disconnect it first")
+        refuse(box, message, error, reason)
     result = box.run("failover", "db", "--force")
-    assert result.rc == 4 and "the peer is active as primary" in result.err
-    # force would not help, so it is not offered
+    assert result.rc == 4 and reason in result.err
     result = box.run("failover", "db")
-    assert result.rc == 4 and "no take-over: the peer is active" in result.err and "--force" not in result.err
+    assert result.rc == 4 and f"no take-over: {reason}" in result.err and "--force" not in result.err
 
 
 # --------------------------------------------------------------------- demote

@@ -1287,7 +1287,7 @@ static void may_promote_all_combinations(void **state)
 				if (flags & LVR_NODE_F_ACTIVE)
 					expected = 0;
 				else if (flags & LVR_NODE_F_BLANK)
-					expected = -EPERM;
+					expected = -EINVAL;
 				else if (c.peer_active)
 					expected = -EBUSY;
 				else
