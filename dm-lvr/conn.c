@@ -17,12 +17,12 @@
  *   Before authentication a deadline for everything together, however the
  *   peer doles out its bytes. Afterwards the half-open timer: no byte heard
  *   for timeout_ms ends both directions. A peer that is heard but takes no
- *   data (its log is full) is not lost: a sender goes on waiting. For that
- *   reason a source does not use TCP_USER_TIMEOUT, which also ends a
- *   connection whose window stays closed. A target does
- *   (lvr_conn_user_timeout()): while it cannot read, for want of room, its
- *   acks that nobody takes are the only sign that the source is gone.
- *   Keepalive could say nothing that pings do not.
+ *   data (its log is full) is not lost: a sender goes on waiting, unless
+ *   writers do, too (lvr_link_stalled()). For that reason a source does not
+ *   use TCP_USER_TIMEOUT, which also ends a connection whose window stays
+ *   closed. A target does (lvr_conn_user_timeout()): while it cannot read,
+ *   for want of room, its acks that nobody takes are the only sign that the
+ *   source is gone. Keepalive could say nothing that pings do not.
  *
  * Owners
  *   One reading and one writing thread at a time. The pointer conn->sock is

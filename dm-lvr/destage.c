@@ -270,6 +270,22 @@ static void insert_chunk(struct lvr_destage *d, struct lvr_chunk *c)
 	}
 }
 
+/* which run of the log's chunks is pinned now: who looks for memory passes it over */
+static void batch_tell(struct lvr_destage *d)
+{
+	struct lvr_log *log = &d->g->log;
+	struct lvr_chunk *last = NULL;
+	u32 i;
+
+	for (i = 0; i < d->chunks; i++)
+		if (!list_empty(&d->chunk[i]->list))
+			last = d->chunk[i];
+	spin_lock_irq(&log->lock);
+	log->destaging_off = d->chunks ? d->chunk[0]->before.off : 0;
+	log->destaging_last = last;
+	spin_unlock_irq(&log->lock);
+}
+
 /* the chunks from a position on that end at or before both limits */
 static void batch_take(struct lvr_destage *d, struct lvr_pos pos, u64 to_seq, u64 to_off)
 {
@@ -298,6 +314,7 @@ static void batch_take(struct lvr_destage *d, struct lvr_pos pos, u64 to_seq, u6
 		pos = c->after;
 		d->end = pos;
 	}
+	batch_tell(d);
 }
 
 /* ---------------------------------------------------------- writing a batch */
@@ -439,6 +456,9 @@ static void batch_release(struct lvr_destage *d)
 	struct lvr_rec *rec;
 	u32 i;
 
+	spin_lock_irq(&g->log.lock);
+	g->log.destaging_last = NULL;
+	spin_unlock_irq(&g->log.lock);
 	for (i = 0; i < d->chunks; i++)
 		for (rec = d->chunk[i]->first_rec; rec; rec = rec->next)
 			if (!hlist_empty(&rec->batched))

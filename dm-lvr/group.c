@@ -82,7 +82,7 @@ struct lvr_group *lvr_group_find_devt(dev_t devt)
 
 	mutex_lock(&groups_mutex);
 	list_for_each_entry(g, &groups, list) {
-		if (g->dm_devt == devt) {
+		if (g->dm_devt == devt && g->tables) {
 			lvr_group_get(g);
 			found = g;
 			break;
@@ -294,20 +294,23 @@ static int may_share(struct lvr_group *g, struct block_device *log_bdev,
 	return -EBUSY;
 }
 
-static int find_or_make(dev_t devt, struct block_device *log_bdev, const struct lvr_options *opts,
-			struct lvr_group **out, struct lvr_err *err)
+/* 1: it is there, and has one table more; 0: it may be made; -EBUSY */
+static int find_group(dev_t devt, struct block_device *log_bdev, const struct lvr_options *opts,
+		      struct lvr_group **out, struct lvr_err *err)
 {
 	struct lvr_group *g;
 	int ret;
 
+	lockdep_assert_held(&groups_mutex);
 	list_for_each_entry(g, &groups, list) {
 		if (g->dm_devt == devt) {
 			ret = may_share(g, log_bdev, opts, err);
 			if (ret)
 				return ret;
 			lvr_group_get(g);
+			g->tables++;
 			*out = g;
-			return 0;
+			return 1;
 		}
 		if (g->log_bdev == log_bdev || !strcmp(g->name, opts->group)) {
 			lvr_err_set(err, "group %s is loaded already, as device %u:%u", g->name,
@@ -315,11 +318,6 @@ static int find_or_make(dev_t devt, struct block_device *log_bdev, const struct 
 			return -EBUSY;
 		}
 	}
-	g = make_group(devt, log_bdev, opts, err);
-	if (IS_ERR(g))
-		return PTR_ERR(g);
-	list_add_tail(&g->list, &groups);
-	*out = g;
 	return 0;
 }
 
@@ -340,14 +338,29 @@ int lvr_group_open(struct dm_target *ti, struct dm_dev *log_dev, const struct lv
 		   struct lvr_group **out, struct lvr_err *err)
 {
 	dev_t devt = disk_devt(dm_disk(dm_table_get_md(ti->table)));
+	struct lvr_group *g;
 	int ret;
 
 	mutex_lock(&groups_mutex);
-	ret = find_or_make(devt, log_dev->bdev, opts, out, err);
-	if (!ret)
-		(*out)->tables++;
+	ret = find_group(devt, log_dev->bdev, opts, out, err);
 	mutex_unlock(&groups_mutex);
-	return ret;
+	if (ret)
+		return min(ret, 0);
+	/* takes as long as the device takes to answer: the other groups do not wait for it */
+	g = make_group(devt, log_dev->bdev, opts, err);
+	if (IS_ERR(g))
+		return PTR_ERR(g);
+	mutex_lock(&groups_mutex);
+	ret = find_group(devt, log_dev->bdev, opts, out, err);
+	if (!ret) {
+		list_add_tail(&g->list, &groups);
+		g->tables++;
+		*out = g;
+	}
+	mutex_unlock(&groups_mutex);
+	if (ret)
+		group_free(g);
+	return min(ret, 0);
 }
 
 /* ------------------------------------------------------- starting and ending */
@@ -367,11 +380,10 @@ int lvr_group_start(struct lvr_group *g, struct dm_target *ti, const struct lvr_
 
 	mutex_lock(&g->mutex);
 	g->ti = ti;
-	g->opts = *opts;
 	if (g->worker) {
-		if (g->link)
-			lvr_link_reconfigure(g);
+		lvr_link_reconfigure(g, opts);
 	} else {
+		g->opts = *opts;
 		if (lvr_group_has_peer(g))
 			ret = lvr_link_create(g);
 		if (!ret)
@@ -416,9 +428,11 @@ static void quiesce_log(struct lvr_group *g)
 /* volumes may outlive the group, when its table goes by force; their flushes may not */
 static void close_log(struct lvr_group *g)
 {
+	lvr_super_lock(g);	/* nor a superblock */
 	spin_lock_irq(&g->log.lock);
 	g->log.failed = true;
 	spin_unlock_irq(&g->log.lock);
+	lvr_super_unlock(g);
 	lvr_log_complete(g);
 	lvr_log_settle(g);
 }
@@ -460,11 +474,11 @@ void lvr_group_close(struct lvr_group *g, struct dm_target *ti)
 {
 	bool last;
 
-	mutex_lock(&groups_mutex);
 	mutex_lock(&g->mutex);
 	if (g->ti == ti)
 		g->ti = NULL;
 	mutex_unlock(&g->mutex);
+	mutex_lock(&groups_mutex);
 	last = !--g->tables;
 	mutex_unlock(&groups_mutex);
 	if (last) {

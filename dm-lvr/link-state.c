@@ -108,6 +108,11 @@ void lvr_link_reason(struct lvr_link *link, const char *fmt, ...)
 	spin_unlock(&link->lock);
 }
 
+static unsigned long patience_ends_jiffies(const struct lvr_link *link)
+{
+	return link->progress_jiffies + msecs_to_jiffies(link->opts.timeout_ms);
+}
+
 /* a volume is being suspended: has the peer had its time to acknowledge what waits? */
 static bool had_its_time(const struct lvr_link *link)
 {
@@ -116,8 +121,16 @@ static bool had_its_time(const struct lvr_link *link)
 		return false;
 	return !link->heard_ms ||
 	       ktime_to_ms(ktime_get_boottime()) - link->heard_ms >= link->opts.timeout_ms ||
-	       time_after_eq(jiffies, link->suspended_jiffies +
-				      msecs_to_jiffies(link->opts.timeout_ms));
+	       time_after_eq(jiffies, patience_ends_jiffies(link));
+}
+
+/* while volumes are being suspended: look again when the peer will have had its time */
+static void look_again_locked(struct lvr_link *link)
+{
+	long left = patience_ends_jiffies(link) - jiffies;
+
+	lockdep_assert_held(&link->lock);
+	mod_delayed_work(system_unbound_wq, &link->regate_work, max(left, 0L) + 1);
 }
 
 /**
@@ -128,7 +141,8 @@ static bool had_its_time(const struct lvr_link *link)
  * streams and no volume is being suspended (I7). With on-disconnect=block
  * always, unless the member entry says ALONE: the peer relies on it. Then the
  * writes of volumes that are being suspended end without an acknowledgement
- * once the peer had timeout_ms to give it, or was not heard for so long.
+ * once the peer has given none at all for timeout_ms, or was not heard for so
+ * long.
  * Everything acknowledged before the gate closed lies before gate_seq: once
  * the peer holds that durably the link is in sync.
  *
@@ -141,8 +155,10 @@ void lvr_link_gate(struct lvr_link *link)
 	u64 seq;
 
 	mutex_lock(&link->gate_mutex);
-	spin_lock(&link->lock);
+	lvr_super_lock(link->g);	/* ALONE counts when it is on disk */
 	bound = lvr_group_bound(link->g);
+	lvr_super_unlock(link->g);
+	spin_lock(&link->lock);
 	refuses = bound && had_its_time(link);
 	on = bound || (link->opts.sync && !link->suspended && !link->stopping &&
 		       link->state == LVR_LINK_STREAMING && link->direction == LVR_DIR_SOURCE);
@@ -156,8 +172,12 @@ void lvr_link_gate(struct lvr_link *link)
 
 	spin_lock(&link->lock);
 	link->gate_on = on;
-	if (closed)
+	if (closed) {
 		link->gate_seq = seq;
+		link->progress_jiffies = jiffies;
+	}
+	if (bound && link->suspended && !refuses && !link->stopping)
+		look_again_locked(link);
 	lost = link->in_sync && (closed || !on);
 	if (lost)
 		link->in_sync = false;
@@ -165,6 +185,30 @@ void lvr_link_gate(struct lvr_link *link)
 	mutex_unlock(&link->gate_mutex);
 	if (lost)
 		lvr_state_notify(link->g);
+}
+
+/**
+ * lvr_link_stalled() - do writers wait for a peer that acknowledges nothing any more?
+ * @link: the link
+ *
+ * With mode=sync and on-disconnect=async writers go on without a peer that is
+ * away. One that pings but takes nothing, as its log device hangs, is as good
+ * as away after LVR_STALL_TIMEOUTS times timeout_ms.
+ *
+ * Context: any that may take link->lock.
+ * Return: how long it was given in ms, or 0: it is not stalled.
+ */
+u32 lvr_link_stalled(struct lvr_link *link)
+{
+	u32 limit_ms = 0;
+
+	spin_lock(&link->lock);
+	if (link->gate_on && !lvr_group_bound(link->g) && link->acked_seq < link->sent_seq)
+		limit_ms = LVR_STALL_TIMEOUTS * link->opts.timeout_ms;
+	if (limit_ms && time_before(jiffies, link->progress_jiffies + msecs_to_jiffies(limit_ms)))
+		limit_ms = 0;
+	spin_unlock(&link->lock);
+	return limit_ms;
 }
 
 /**

@@ -50,7 +50,8 @@ void lvr_link_kick(struct lvr_link *link, int kick)
 	set_bit(kick, &link->kicks);
 	/* a connection that has not described this node yet will take the change in */
 	if (link->conn && (kick == LVR_KICK_DROP || (kick == LVR_KICK_AGAIN && link->serving)))
-		lvr_conn_cancel(link->conn, true, false);
+		/* what the link thread sends itself, in the handshake, ends, too */
+		lvr_conn_cancel(link->conn, true, kick == LVR_KICK_DROP && link->tx_idle);
 	spin_unlock(&link->lock);
 	wake_up_all(&link->wait);
 	wake_up_all(&link->g->log.moved);

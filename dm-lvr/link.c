@@ -292,29 +292,40 @@ static bool same_way(const struct lvr_options *a, const struct lvr_options *b)
 }
 
 /**
- * lvr_link_reconfigure() - the group's options have changed
+ * lvr_link_reconfigure() - give the group other options
  * @g: the group, with or without a link
+ * @opts: which take effect
  *
- * Context: process, under group->mutex; does not wait.
+ * Context: process, under group->mutex; may write the superblock.
  */
-void lvr_link_reconfigure(struct lvr_group *g)
+void lvr_link_reconfigure(struct lvr_group *g, const struct lvr_options *opts)
 {
 	struct lvr_link *link = lvr_link_get(g);
-	bool same;
+	bool same, alone, told = false;
 
-	if (!link)
+	if (!link) {
+		g->opts = *opts;
 		return;
-	/* the peer may rely on it until it hears of it; durable before the gate opens */
-	if (!lvr_group_to_be_bound(g) &&
-	    !(READ_ONCE(lvr_group_peer(g)->flags) & LVR_MEMBER_F_ALONE) &&
-	    READ_ONCE(g->role) == LVR_ROLE_PRIMARY && !lvr_role_set_alone(g, true))
-		lvr_link_kick(link, LVR_KICK_AGAIN);
+	}
+	/*
+	 * The peer may rely on it until it hears of it; durable before the gate
+	 * may open, which g->opts lets it. Also while this node is becoming
+	 * primary: note_alone() knows.
+	 */
+	mutex_lock(&link->gate_mutex);
+	alone = lvr_group_is_alone(g);
+	if (!lvr_options_bind(opts) && !alone && !lvr_role_set_alone(g, true))
+		told = lvr_group_is_alone(g);
+	g->opts = *opts;
 	spin_lock(&link->lock);
 	same = same_way(&link->opts, &g->opts);
 	link->opts = g->opts;
 	if (link->conn)
 		link->conn->timeout_ms = link->opts.timeout_ms;
 	spin_unlock(&link->lock);
+	mutex_unlock(&link->gate_mutex);
+	if (told)
+		lvr_link_kick(link, LVR_KICK_AGAIN);
 	lvr_link_kick(link, LVR_KICK_RETRY);
 	if (!same)
 		lvr_link_kick(link, LVR_KICK_DROP);
@@ -451,19 +462,12 @@ void lvr_link_rehandshake(struct lvr_group *g)
 void lvr_link_suspend(struct lvr_group *g)
 {
 	struct lvr_link *link = lvr_link_get(g);
-	bool suspended;
 
 	if (!link)
 		return;
 	spin_lock(&link->lock);
-	suspended = atomic_read(&g->suspending) && !link->stopping;
-	if (suspended && !link->suspended) {
-		link->suspended_jiffies = jiffies;
-		/* behind the moment at which had_its_time() says so */
-		mod_delayed_work(system_unbound_wq, &link->regate_work,
-				 msecs_to_jiffies(link->opts.timeout_ms) + 1);
-	}
-	link->suspended = suspended;
+	link->suspended = atomic_read(&g->suspending) && !link->stopping;
+	link->progress_jiffies = jiffies;	/* its time begins anew for each volume */
 	spin_unlock(&link->lock);
 	lvr_link_gate(link);
 	lvr_link_put(link);

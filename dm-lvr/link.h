@@ -49,6 +49,8 @@ struct lvr_listener;
 
 /* chunks sent and not acked; bounds what is under way to the peer */
 #define LVR_LINK_WINDOW		8192u	/* power of two */
+/* so many times timeout-ms a peer that is heard may acknowledge nothing while writers wait for it (DRBD's ko-count, 7) */
+#define LVR_STALL_TIMEOUTS	7u
 /* synchronisation chunks sent and not counted as done, and their bytes */
 #define LVR_SYNC_WINDOW		32u	/* power of two */
 #define LVR_SYNC_BLOCK_BYTES	LVR_RECORD_MAX_BYTES
@@ -147,8 +149,8 @@ struct lvr_link {
 	struct lvr_options opts;
 	bool stopping;
 	bool wanted;			/* not disconnected by the operator */
-	bool suspended;			/* a volume is being suspended ... */
-	unsigned long suspended_jiffies;	/* ... since then */
+	bool suspended;			/* a volume is being suspended */
+	unsigned long progress_jiffies;	/* the peer acknowledged something more, or was first asked to */
 	bool has_key;
 	bool serving;			/* conn shakes hands or streams: a change ends it */
 	unsigned long kicks;		/* bits; also read without lock */
@@ -247,6 +249,7 @@ bool lvr_link_event(struct lvr_link *link, enum lvr_link_event event, const char
 __printf(2, 3)
 void lvr_link_reason(struct lvr_link *link, const char *fmt, ...);
 void lvr_link_gate(struct lvr_link *link);
+u32 lvr_link_stalled(struct lvr_link *link);
 void lvr_link_in_sync(struct lvr_link *link);
 int lvr_link_heard(struct lvr_link *link, const struct lvr_frame *frame, struct lvr_err *err);
 void lvr_link_load(struct lvr_link *link, const struct lvr_member *member);

@@ -154,6 +154,10 @@ static bool evict_one(struct lvr_group *g)
 			found = c;
 			break;
 		}
+		/* behind the many that a batch has pinned, for as long as an origin takes */
+		if (log->destaging_last && c->before.off >= log->destaging_off &&
+		    c->before.off < log->destaging_last->before.off)
+			c = log->destaging_last;
 		/* a few in front may be pinned, by the sender say; not more */
 		if (++looked == EVICT_LOOKS)
 			break;

@@ -194,6 +194,8 @@ struct lvr_log {
 	u64 handover_member;		/* the last record hands over to it; ~0 it does not */
 	u64 data_seq;			/* behind the last chunk that changes a volume; 0 none seen */
 	struct list_head chunks;	/* in memory, a suffix of the log; the open one last */
+	struct lvr_chunk *destaging_last;	/* NULL, or the end of a run that destage has pinned ... */
+	u64 destaging_off;		/* ... from here on */
 	struct hlist_head *by_off;
 	u32 by_off_bits;
 	u32 placed_chunks;		/* how many have got a place; with the next one, modulo 2^32 ... */
@@ -504,17 +506,27 @@ static inline bool lvr_group_has_peer(const struct lvr_group *g)
 	return g->opts.peer < LVR_MAX_MEMBERS;
 }
 
+/* it has acknowledged what the peer need not hold */
+static inline bool lvr_group_is_alone(struct lvr_group *g)
+{
+	return READ_ONCE(lvr_group_peer(g)->flags) & LVR_MEMBER_F_ALONE;
+}
+
 /* mode=sync with on-disconnect=block: by its settings it acknowledges nothing without its peer ... */
+static inline bool lvr_options_bind(const struct lvr_options *opts)
+{
+	return opts->sync && opts->block_on_disconnect;
+}
+
 static inline bool lvr_group_to_be_bound(const struct lvr_group *g)
 {
-	return g->opts.sync && g->opts.block_on_disconnect;
+	return lvr_options_bind(&g->opts);
 }
 
 /* ... and it does not, being not alone */
 static inline bool lvr_group_bound(struct lvr_group *g)
 {
-	return lvr_group_has_peer(g) && lvr_group_to_be_bound(g) &&
-	       !(READ_ONCE(lvr_group_peer(g)->flags) & LVR_MEMBER_F_ALONE);
+	return lvr_group_has_peer(g) && lvr_group_to_be_bound(g) && !lvr_group_is_alone(g);
 }
 
 static inline void lvr_count(struct lvr_group *g, enum lvr_counter c, u64 n)
@@ -631,7 +643,7 @@ int lvr_role_end_sync_target(struct lvr_group *g, u32 opening, u64 sync_id);
 
 int lvr_link_create(struct lvr_group *g);	/* parses nothing; g->opts says how */
 void lvr_link_destroy(struct lvr_group *g);	/* ends threads; never waits for the peer */
-void lvr_link_reconfigure(struct lvr_group *g);	/* options changed */
+void lvr_link_reconfigure(struct lvr_group *g, const struct lvr_options *opts);	/* sets g->opts */
 int lvr_link_connect(struct lvr_group *g, struct lvr_err *err);
 int lvr_link_disconnect(struct lvr_group *g, struct lvr_err *err);
 int lvr_link_set_key(struct lvr_group *g, const u8 *key, u32 bytes);

@@ -21,6 +21,8 @@ struct lvr_log_reader {
 	u64 off;
 	u32 bytes;
 	u64 epoch;
+	struct lvr_pos found;	/* where lvr_reader_seek() came to last; of found_epoch */
+	u64 found_epoch;
 };
 
 /**
@@ -38,6 +40,7 @@ struct lvr_log_reader *lvr_reader_create(struct lvr_group *g)
 	if (!reader)
 		return NULL;
 	reader->g = g;
+	reader->found_epoch = ~0ull;
 	for (i = 0; i < WINDOW_PAGES; i++) {
 		reader->page[i] = alloc_page(GFP_KERNEL);
 		if (!reader->page[i])
@@ -74,7 +77,9 @@ void lvr_reader_destroy(struct lvr_log_reader *reader)
 
 /*
  * Let [off, off + bytes) lie in the window, reading ahead up to limit_off.
- * Returns its address or an ERR_PTR.
+ * Returns its address or an ERR_PTR. What is only read ahead may be unreadable.
+ * An error of the device is -EIO, whatever it calls it: -ENODATA, which is a
+ * sector lost, has another meaning to who looks for the end of the log.
  */
 static void *window(struct lvr_log_reader *reader, u64 off, u32 bytes, u64 limit_off, u64 epoch)
 {
@@ -88,8 +93,12 @@ static void *window(struct lvr_log_reader *reader, u64 off, u32 bytes, u64 limit
 		return reader->addr + (off - reader->off);
 	reader->bytes = 0;
 	ret = lvr_logio_read(reader->g, off, ahead, reader->page);
+	if (ret && ahead > bytes) {
+		ahead = bytes;
+		ret = lvr_logio_read(reader->g, off, ahead, reader->page);
+	}
 	if (ret)
-		return ERR_PTR(ret);
+		return ERR_PTR(-EIO);
 	reader->off = off;
 	reader->bytes = ahead;
 	reader->epoch = epoch;
@@ -272,6 +281,9 @@ void lvr_reader_put(struct lvr_log_reader *reader, struct lvr_chunk_view *view)
  * @seq: a chunk boundary
  * @pos: filled; of several places with this seq the first
  *
+ * May read much, and the peer may be gone until it is done: what was found is
+ * kept, so that the next handshake does not begin anew.
+ *
  * Context: process, sleeps.
  * Return: 0; -ESTALE: before the tail; -EINVAL: beyond head or inside a
  *         chunk; -EIO, -EUCLEAN as lvr_reader_get(); -ENOMEM.
@@ -283,11 +295,13 @@ int lvr_reader_seek(struct lvr_log_reader *reader, u64 seq, struct lvr_pos *pos)
 	struct lvr_pos head, tail;
 	struct lvr_mark mark;
 	bool marked;
+	u64 epoch;
 	int ret = 0;
 
 	spin_lock_irq(&log->lock);
 	head = log->head;
 	tail = log->tail;
+	epoch = log->epoch;
 	marked = lvr_seqmap_find(log->marks, seq, &mark) && mark.off >= tail.off;
 	spin_unlock_irq(&log->lock);
 	if (seq > head.seq)
@@ -297,6 +311,8 @@ int lvr_reader_seek(struct lvr_log_reader *reader, u64 seq, struct lvr_pos *pos)
 	*pos = tail;
 	if (marked)
 		*pos = (struct lvr_pos){ mark.seq, mark.off, mark.chain, mark.gen };
+	if (reader->found_epoch == epoch && reader->found.seq <= seq && reader->found.off > pos->off)
+		*pos = reader->found;
 
 	view = kvmalloc(sizeof(*view), GFP_NOIO);
 	if (!view)
@@ -313,5 +329,9 @@ int lvr_reader_seek(struct lvr_log_reader *reader, u64 seq, struct lvr_pos *pos)
 		lvr_reader_put(reader, view);
 	}
 	kvfree(view);
+	if (!ret) {
+		reader->found = *pos;
+		reader->found_epoch = epoch;
+	}
 	return ret ?: pos->seq == seq ? 0 : -EINVAL;
 }

@@ -465,6 +465,8 @@ static int recv_ack(struct lvr_link *link, const struct lvr_frame *frame, struct
 	spin_lock(&link->lock);
 	ret = check_ack_locked(link, &ack, err);
 	if (!ret) {
+		if (ack.durable_seq > link->acked_seq)
+			link->progress_jiffies = jiffies;
 		link->acked_seq = ack.durable_seq;
 		link->applied_seq = ack.applied_seq;
 	}
@@ -482,6 +484,17 @@ static int recv_ack(struct lvr_link *link, const struct lvr_frame *frame, struct
 			lvr_link_kick(link, LVR_KICK_AGAIN);
 	}
 	return 0;
+}
+
+/* a peer that pings, and acknowledges nothing: its log hangs, or is full and cannot be emptied */
+static int check_stalled(struct lvr_link *link, struct lvr_err *err)
+{
+	u32 limit_ms = lvr_link_stalled(link);
+
+	if (!limit_ms)
+		return 0;
+	lvr_err_set(err, "the peer has acknowledged nothing for %u s", limit_ms / 1000);
+	return -ETIMEDOUT;
 }
 
 /* ---------------------------------------------------------------------- both */
@@ -538,6 +551,8 @@ int lvr_receiver_run(struct lvr_link *link, struct lvr_err *err)
 		ret = recv_frame(link, err);
 		if (!ret && READ_ONCE(link->direction) == LVR_DIR_TARGET)
 			target_caught_up(link);
+		else if (!ret)
+			ret = check_stalled(link, err);
 		/* chunks that came together lie side by side in the ring: written together */
 		if (!lvr_conn_has_data(link->conn)) {
 			blk_finish_plug(&plug);

@@ -351,11 +351,11 @@ int lvr_role_promote(struct lvr_group *g, bool force, struct lvr_err *err)
 {
 	struct lvr_promote_check check = {
 		.self = g->opts.member,
-		.peer_active = g->link && lvr_link_peer_active(g),
 	};
 	int ret;
 
 	mutex_lock(&g->mutex);
+	check.peer_active = g->link && lvr_link_peer_active(g);
 	check.handover_member = lvr_role_handover(g);
 	if (READ_ONCE(g->state) == LVR_GROUP_ACTIVE || READ_ONCE(g->state) == LVR_GROUP_PROMOTING) {
 		ret = 0;	/* repeated */
@@ -406,6 +406,11 @@ static int check_closed(struct lvr_group *g, struct lvr_err *err)
 	for (i = 0; i < g->volumes; i++) {
 		struct lvr_volume *v = g->volume[i];
 
+		/* who has it open is not known then */
+		if (READ_ONCE(v->suspender)) {
+			lvr_err_set(err, "volume %s is suspended", v->name);
+			return -EBUSY;
+		}
 		if (v->ti && disk_openers(dm_disk(dm_table_get_md(v->ti->table)))) {
 			lvr_err_set(err, "volume %s is open", v->name);
 			return -EBUSY;
@@ -460,6 +465,9 @@ static void forget_staged(struct lvr_group *g)
 	for (i = 0; i < g->volumes; i++)
 		lvr_volume_forget_staged(g->volume[i]);
 	lvr_worker_release(g);
+	spin_lock_irq(&g->log.lock);
+	g->log.indexed = false;
+	spin_unlock_irq(&g->log.lock);
 }
 
 static int become_secondary(struct lvr_group *g)
@@ -467,14 +475,12 @@ static int become_secondary(struct lvr_group *g)
 	struct lvr_log *log = &g->log;
 	int ret;
 
-	forget_staged(g);
 	lvr_super_lock(g);
 	lvr_super_hand_over(g->sb, g->opts.peer, log->head.seq, log->handover_member);
 	ret = lvr_super_commit(g);
 	if (ret)
 		return ret;
 	spin_lock_irq(&log->lock);
-	log->indexed = false;
 	log->gen = 0;
 	log->durable_limit_seq = log->head.seq;
 	log->gate = false;
@@ -507,9 +513,12 @@ int lvr_role_demote(struct lvr_group *g, struct lvr_err *err)
 	g->log.from_bios = false;
 	spin_unlock_irq(&g->log.lock);
 	lvr_group_kick_deferred(g);
-	lvr_log_settle(g);
+	/* an origin that fails may hold up all memory: what is durable gives its own back, for the record */
+	ret = lvr_log_settle(g) ?: lvr_log_flush_wait(g, g->log.head.seq);
+	if (!ret)
+		forget_staged(g);
 	/* one that is unconfirmed has no generation to append in, and nothing to hand over */
-	if (g->log.gen)
+	if (!ret && g->log.gen)
 		ret = append_control(g, LVR_REC_HANDOVER, handover_to(g));
 	if (!ret)
 		ret = lvr_log_settle(g) ?: lvr_log_flush_wait(g, g->log.head.seq);

@@ -211,6 +211,8 @@ static bool worth_gathering(struct lvr_link *link, const struct standing *at)
 static void remember_sent(struct lvr_link *link, const struct lvr_pos *next)
 {
 	spin_lock(&link->lock);
+	if (link->sent_seq == link->acked_seq)
+		link->progress_jiffies = jiffies;
 	link->sent[(link->sent_first + link->sent_count) % LVR_LINK_WINDOW] =
 		(struct lvr_sent){ next->seq, next->chain };
 	link->sent_count++;

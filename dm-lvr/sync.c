@@ -163,6 +163,7 @@ bool lvr_sync_can_resume(struct lvr_link *link)
 static int open_sync(struct lvr_link *link, u64 sync_id)
 {
 	struct lvr_group *g = link->g;
+	int ret;
 
 	lvr_super_lock(g);
 	/* the tail moves under super_mutex only: it cannot pass this position before it counts */
@@ -176,7 +177,13 @@ static int open_sync(struct lvr_link *link, u64 sync_id)
 	link->sync.done = (struct lvr_sync_cursor){};
 	link->sync.done_end_seq = 0;
 	spin_unlock(&link->lock);
-	return lvr_super_commit(g);
+	ret = lvr_super_commit(g);
+	if (!ret) {
+		/* the peer needs nothing before that any more: room, perhaps, for one who waits for some */
+		WRITE_ONCE(g->sync_moved, true);
+		lvr_worker_kick(g);
+	}
+	return ret;
 }
 
 /**

@@ -202,6 +202,10 @@ static int check_origin(struct volume_target *vt, struct lvr_err *err)
 	u32 block = bdev_logical_block_size(vt->origin->bdev);
 	u64 sect = bdev_nr_sectors(vt->origin->bdev);
 
+	if (vt->origin->bdev == vt->volume->group->log_bdev) {
+		lvr_err_set(err, "origin %s is the log of the group", vt->origin->name);
+		return -EINVAL;
+	}
 	if (sect < vt->volume->size_sect) {
 		lvr_err_set(err, "origin %s has %llu sectors, volume %s needs %llu", vt->origin->name,
 			    sect, vt->volume->name, vt->volume->size_sect);

@@ -5,6 +5,27 @@
  */
 #include "lvr.h"
 
+/* device-mapper lets all of its tables have the same device; what is destaged there would be lost */
+static bool is_anothers(struct lvr_volume *v, struct block_device *bdev)
+{
+	struct lvr_group *g = v->group;
+	u32 i;
+
+	for (i = 0; i < g->volumes; i++) {
+		struct lvr_volume *other = g->volume[i];
+
+		if (other == v || !other->origin)
+			continue;
+		if (other->origin->bdev == bdev ||
+		    disk_devt(dm_disk(dm_table_get_md(other->ti->table))) == bdev->bd_dev) {
+			DMERR("lvr %s: volume %s cannot be attached: its origin is that of volume %s, or that volume itself",
+			      g->name, v->name, other->name);
+			return true;
+		}
+	}
+	return false;
+}
+
 /**
  * lvr_volume_attach() - a table of the volume goes live
  * @v: the volume
@@ -12,7 +33,8 @@
  * @origin: held by the table
  *
  * Context: process.
- * Return: 0, or -EBUSY when another table has it attached.
+ * Return: 0, or -EBUSY when another table has it attached, or the origin is
+ *         another volume's.
  */
 int lvr_volume_attach(struct lvr_volume *v, struct dm_target *ti, struct dm_dev *origin)
 {
@@ -20,7 +42,7 @@ int lvr_volume_attach(struct lvr_volume *v, struct dm_target *ti, struct dm_dev 
 	bool complete;
 
 	mutex_lock(&g->mutex);
-	if (v->origin) {
+	if (v->origin || is_anothers(v, origin->bdev)) {
 		mutex_unlock(&g->mutex);
 		return -EBUSY;
 	}

@@ -107,6 +107,22 @@ static void judge_peer(struct lvr_super *sb, struct lvr_member *peer,
 	peer->told_durable_seq = min(peer->told_durable_seq, head_seq);
 }
 
+/* without a peer: whoever may become one again has no part in what is acknowledged from now on */
+static void judge_former_peers(struct lvr_super *sb, u64 head_seq)
+{
+	u32 i;
+
+	for (i = 0; i < LVR_MAX_MEMBERS; i++) {
+		struct lvr_member *m = &sb->member[i];
+
+		if (i == sb->self || !(m->flags & LVR_MEMBER_F_USED))
+			continue;
+		m->flags |= LVR_MEMBER_F_ALONE;
+		m->acked_seq = min(m->acked_seq, head_seq);
+		m->told_durable_seq = min(m->told_durable_seq, head_seq);
+	}
+}
+
 /* counts more than the last record, as long as that is the last one */
 static void set_handover(struct lvr_super *sb, u64 head_seq, u64 member)
 {
@@ -143,6 +159,8 @@ int lvr_super_begin_generation(struct lvr_super *sb, const struct lvr_super_begi
 
 	if (peer)
 		judge_peer(sb, peer, begin);
+	else
+		judge_former_peers(sb, begin->head.seq);
 	lvr_super_truncate_history(sb, begin->head.seq, begin->head.gen);
 	ret = add_generation(sb, &gen, begin->head.seq, &pruned);
 	if (ret)

@@ -47,6 +47,27 @@ static int make_follower(void **state)
 	return lvr_super_add_generation(sb, &gen);
 }
 
+/* ---------------------------------------------------------- without a peer */
+
+/* who acknowledges without a peer must not count as one that did not, once it has the peer again */
+static void a_generation_without_a_peer(void **state)
+{
+	struct lvr_super_begin begin = {
+		.gen = 9, .head = at(100, 7), .peer = LVR_MAX_MEMBERS, .role = LVR_ROLE_SECONDARY,
+		.handover_member = ~0ull, .told_durable_seq = 100, .bound = true,
+	};
+
+	(void)state;
+	peer()->flags = LVR_MEMBER_F_USED;
+	peer()->acked_seq = 150;
+	peer()->told_durable_seq = 160;
+	assert_int_equal(lvr_super_begin_generation(sb, &begin), 0);
+	assert_true(peer()->flags & LVR_MEMBER_F_ALONE);
+	assert_int_equal(peer()->acked_seq, 100);
+	assert_int_equal(peer()->told_durable_seq, 100);
+	assert_false(sb->member[SELF].flags & LVR_MEMBER_F_ALONE);
+}
+
 /* ------------------------------------------------------------- hand-overs */
 
 /* what recovery makes of a log that ends here, with a last record like this */
@@ -358,6 +379,7 @@ static int drop_buffers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_generation_without_a_peer, make_follower),
 		cmocka_unit_test_setup(a_hand_over_outlives_its_record, make_follower),
 		cmocka_unit_test_setup(a_void_hand_over_stays_void, make_follower),
 		cmocka_unit_test_setup(other_records_in_place_of_lost_ones_count, make_follower),

@@ -424,11 +424,11 @@ def test_what_was_called_durable_is_not_dropped(lab):
 def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
     """What is durable in the target's log is acked though nothing can be destaged: a flush of the log wakes who does
     that, and none of the source's windows waits until it looks by itself."""
-    pair = SoftPair(lab, ping_ms=60_000, timeout_ms=600_000, log_mib=128)
+    pair = SoftPair(lab, ping_ms=60_000, timeout_ms=600_000, volume_mib=12)
     lab.start()
     pair.create()
     for volume in pair.volumes:
-        fill(pair.a, f"/dev/disk/rig/{volume}", 24)
+        fill(pair.a, f"/dev/disk/rig/{volume}", 12)
     for node in pair.nodes:
         pair.start(node)
     for volume in pair.volumes:
@@ -443,6 +443,103 @@ def test_a_full_synchronisation_does_not_wait_for_the_volumes(lab):
     for volume in pair.volumes:
         pair.b.run(f"dmsetup resume below-{volume}")
     pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_demoted_with_all_memory_held_by_a_failing_origin(lab):
+    """To hand over is what remains then: what is durable gives back the memory that the record takes."""
+    pair = SoftPair(lab, stage_mib=4).up()
+    a, b = pair.nodes
+    a.run("dmsetup suspend --noflush --nolockfs below-v0")
+    load = Load(pair, a, depth=64, devices=pair.device("v0"))
+    pair.wait(a, deferred=at_least(1))
+    pair.swap(a, "v0", "error")
+    assert load.job.wait(60, check=False).rc not in (0, -9)
+    a.run("lvrctl demote g0", timeout=60)
+    b.run("lvrctl promote g0")
+    load.check(b, load.done)
+
+
+class LosesSectors(SoftPair):
+    """alpha's log is a SCSI disk of the kernel's own, which can lose sectors."""
+
+    def below(self, node, name, target="linear"):
+        text = super().below(node, name, target)
+        return text.replace("/dev/disk/rig/log", "/dev/sda") if node is self.a else text
+
+    def lose(self, sect=None):
+        """Ten sectors from this one on cannot be read; None: all can."""
+        lost = "" if sect is None else f"echo {sect} > /sys/module/scsi_debug/parameters/medium_error_start"
+        self.a.run(f"{lost}\necho {2 if lost else 0} > /sys/bus/pseudo/drivers/scsi_debug/opts")
+
+
+def test_a_lost_sector_is_not_the_end_of_the_log(lab):
+    """What cannot be read is not taken for what was never written. Behind the end it does not matter."""
+    pair = LosesSectors(lab)
+    lab.start()
+    a = pair.a
+    a.run("modprobe -a sd_mod && modprobe scsi_debug dev_size_mb=64 delay=0 && until [ -b /dev/sda ]; do sleep 0.1; done")
+    pair.up()
+    pair.stop(pair.b)
+    pair.wait(a, link="waiting")
+    at_rest_alone = pair.status(a)["head"]
+    pair.swap(a, "v0", "error")
+    a.run(write(pair, "v0", "b", kib=1024))
+    head = pair.status(a)["head"]
+    assert head > at_rest_alone
+    stop_incomplete(pair, a)
+    found = a.run('''for mib in $(seq 0 63); do
+            [ $(dd if=/dev/sda bs=1M skip=$mib count=1 2>/dev/null | tr -cd b | wc -c) -gt 100000 ] && echo $mib
+        done; true''').out.split()
+    first, *_, last = [int(mib) << 11 for mib in found] * 2      # sectors
+    assert last - first in (0, 2048)
+    pair.lose(first + (2000 if last > first else 1000))
+    a.run("lvrctl start g0", check=False)
+    assert "cannot_read_the_log_back" in pair.wait(a, state="failed")["reason"]
+    stop_incomplete(pair, a)
+    pair.swap(a, "v0", "linear")
+    pair.lose(last + 2048 + 500)
+    pair.start(a)
+    assert pair.wait(a, state="unconfirmed")["head"] == head
+    pair.lose()
+    pair.start(pair.b)
+    pair.wait_synced()
+    settle(pair)
+    assert_same_bytes(pair)
+    assert origin(pair, pair.b, "v0")[:1 << 20] == b"b" * (1 << 20)
+
+
+def test_a_secondary_takes_what_its_volumes_do_not(lab):
+    """What is durable in its log gives its memory back, also behind what a volume has been holding up for long."""
+    pair = SoftPair(lab, mode="sync", on_disconnect="block", stage_mib=4).up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    at_rest(pair, a)
+    destaged = pair.status(b)["destaged"]
+    for volume in pair.volumes:
+        b.run(f"dmsetup suspend --noflush --nolockfs below-{volume}")
+    a.run(f"dd if=/dev/urandom of={pair.device('v0')} bs=4k count=2000 oflag=direct conv=notrunc 2>/dev/null", timeout=120)
+    status = pair.status(b)
+    assert status["destaged"] == destaged and status["durable"] >= destaged + 2000
+    for volume in pair.volumes:
+        b.run(f"dmsetup resume below-{volume}")
+    settle(pair)
+    assert_same_bytes(pair)
+
+
+def test_writers_go_on_without_a_peer_that_takes_nothing(lab):
+    """mode=sync with on-disconnect=async: it is heard, but its log hangs."""
+    pair = SoftPair(lab, mode="sync", timeout_ms=1500 * lab.slowness).up()
+    a, b = pair.nodes
+    pair.wait(a, in_sync=1)
+    b.run("dmsetup suspend --noflush --nolockfs below-log")
+    a.run(write(pair, "v0", "a"), timeout=120)
+    assert "the peer has acknowledged nothing for" in a.run("dmesg").out
+    assert pair.status(a)["in_sync"] == 0
+    a.run(write(pair, "v1", "b"))
+    b.run("dmsetup resume below-log")
+    pair.wait(a, link="streaming", in_sync=1)
     settle(pair)
     assert_same_bytes(pair)
 

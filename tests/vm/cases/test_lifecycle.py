@@ -1,6 +1,6 @@
 """Stop, unload and load again in every state; suspend; two groups; commands all at once."""
 import pytest
-from kit import assert_same_bytes, at_least, fill, refused, settle, stop_incomplete
+from kit import assert_same_bytes, at_least, fill, kernel_says, refused, settle, stop_incomplete, uptime_s
 from pair import KEY, SLOW, Load, Pair, wipe
 from soft import SoftPair
 
@@ -279,6 +279,110 @@ def write(pair, volume, block):
     job = pair.a.spawn(f"dd if=/dev/zero of={pair.device(volume)} bs=4k seek={block} count=1 oflag=direct")
     pair.wait(pair.a, head=at_least(head + 1))
     return job
+
+
+def test_a_suspend_waits_for_a_peer_that_acknowledges(lab):
+    """Where writes wait for the peer, those of a volume that is being suspended fail if it is away. It is not, as long as
+    it acknowledges: whatever a freeze takes, and however long another volume has been suspended."""
+    pair = Pair(lab, mode="sync", on_disconnect="block", volatile=False, volume_mib=48, timeout_ms=1500 * lab.slowness)
+    a = pair.up().a
+    pair.wait(a, in_sync=1)
+    lab.slow(delay_ms=300)
+    # what is suspended longer than timeout-ms is the other volume
+    a.run("dmsetup suspend g0-v1 && sleep 3")
+    writer = a.spawn(f"dd if=/dev/zero of={pair.device('v0')} bs=4k count=12 oflag=direct")
+    pair.wait(a, head=at_least(pair.status(a)["head"] + 3))
+    a.run("dmsetup suspend g0-v0 && dmsetup resume g0-v0 && dmsetup resume g0-v1", timeout=60)
+    writer.wait(60)
+    lab.slow(rate_mbit=20)
+    a.run(f"mkfs.ext4 -q -F {pair.device('v0')} && mount {pair.device('v0')} /mnt", timeout=120)
+    pair.wait(a, link="streaming", in_sync=1)
+    sent = pair.status(a)["sent"]
+    began = uptime_s(a)
+    a.run("dd if=/dev/urandom of=/mnt/f bs=1M count=16 2>/dev/null && dmsetup suspend g0-v0", timeout=120)
+    assert uptime_s(a) - began > 1.5 * lab.slowness and pair.status(a)["sent"] > sent
+    a.run("dmsetup resume g0-v0 && touch /mnt/g && sync -f /mnt && umount /mnt", timeout=120)
+    assert "being suspended" not in a.run("dmesg").out
+    lab.heal()
+    pair.assert_equal()
+
+
+def test_a_suspended_volume(lab):
+    """Nobody knows who has it open, so there is no demotion; and it is not attached to what is another volume's."""
+    pair = Pair(lab, volatile=False).up()
+    a = pair.a
+    before = a.run("dmsetup table g0-v1").out.strip()
+    a.run("dmsetup suspend g0-v1")
+    refused(a, "dmsetup message g0 0 demote", "busy")
+    assert "volume v1 is suspended" in a.run("dmsetup message g0 0 reason").out
+    origin = a.run("lsblk -ndo MAJ:MIN /dev/disk/rig/v0").out.strip()
+    for other in (origin, "/dev/mapper/g0-v0"):
+        words = before.split()
+        table = " ".join([*words[:-1], other])
+        kernel_says(a, f"echo '{table}' | dmsetup load g0-v1 && dmsetup resume g0-v1", "its origin is that of volume v0")
+    a.run(f"echo '{before}' | dmsetup load g0-v1 && dmsetup resume g0-v1")
+    for volume in pair.volumes:
+        fill(a, pair.device(volume), 1)
+    pair.assert_equal()
+    a.run("lvrctl demote g0")
+
+
+def test_a_log_that_hangs_holds_up_no_other_group(lab):
+    """A table that reads a superblock waits for its own device alone."""
+    pair = Pair(lab, volumes=3, volatile=False)
+    pair.volumes = ["v0", "v1"]
+    a = pair.up().a
+    a.run("dmsetup create hung --table '0 32768 delay /dev/disk/rig/v2 0 3600000'")
+    job = a.spawn("echo '0 8 lvr-log /dev/mapper/hung 2 group=other member=0' | dmsetup create other")
+    lab.wait(lambda: int(a.run("dmsetup status hung").out.split()[3]), what="a read of the superblock")
+    a.run("""for name in g0 g0-v0; do
+            dmsetup table $name | dmsetup load $name && dmsetup suspend $name && dmsetup resume $name || exit 1
+        done""", timeout=30)
+    pair.stop(a)
+    assert job.poll() is None
+    a.run("dmsetup suspend --noflush --nolockfs hung && dmsetup load hung --table '0 32768 linear /dev/disk/rig/v2 0' "
+          "&& dmsetup resume hung")
+    assert job.wait(60, check=False).rc != 0      # there is no superblock
+
+
+def test_a_longer_timeout_while_a_suspend_waits(lab):
+    """It takes effect, and the suspend ends by it."""
+    pair = Pair(lab, mode="sync", on_disconnect="block", volatile=False, timeout_ms=4000 * lab.slowness).up()
+    a = pair.a
+    pair.wait(a, in_sync=1)
+    pair.b.run("lvrctl disconnect g0")      # heard until now
+    pair.wait(a, link="waiting")
+    lost = write(pair, "v0", 0)
+    suspend = a.spawn("dmsetup suspend g0-v0")
+    longer = f"dmsetup table g0 | sed -E 's/(timeout-ms[ =])[0-9]+/\\1{8000 * lab.slowness}/'"
+    a.run(f"{longer} | dmsetup load g0 && dmsetup suspend --noflush --nolockfs g0 && dmsetup resume g0")
+    assert f"timeout-ms={8000 * lab.slowness}" in a.run("dmsetup table g0").out.replace("timeout-ms ", "timeout-ms=")
+    suspend.wait(60)
+    assert lost.wait(60, check=False).rc != 0
+
+
+def test_the_gate_opens_when_alone_is_durable(lab):
+    """Another on-disconnect lets writers go on without the peer only when the superblock says so: a power cut right then
+    must not leave a peer that claims to hold everything."""
+    pair = SoftPair(lab, mode="sync", on_disconnect="block", volatile=False).up()
+    a = pair.a
+    pair.wait(a, in_sync=1)
+    lab.cut()
+    pair.wait(a, link="waiting")
+    held = write(pair, "v0", 3000)
+    pair.wait(a, durable=pair.status(a)["head"])
+    pair.swap(a, "log", "held")
+    pair.configure(a, on_disconnect="async")
+    start = a.spawn("lvrctl start g0")
+    lab.wait(lambda: sum(pair.delayed(a, "log")), what="the superblock")
+    lab.heal()
+    pair.wait(a, link=lambda link: link != "waiting")
+    assert held.poll() is None and start.poll() is None and pair.status(a)["link"] != "streaming"
+    pair.swap(a, "log", "linear")
+    start.wait(60)
+    held.wait(60)
+    pair.wait(a, link="streaming")
+    pair.assert_equal()
 
 
 def test_settings_of_a_running_group(lab):

@@ -8,6 +8,7 @@ from kit import fill, kernel_says, names_of, refused
 from pair import KEY, Load, Pair
 
 SUPER_BYTES = 32 << 10
+TORN_BYTES = 1024       # so much of a slot was written: a part of its members
 COUNTERS = names_of("COUNTERS")
 
 
@@ -161,6 +162,7 @@ BAD_VOLUME_LINES = [
     ("0 32760 lvr {group} 0 {v0}", "32768", "32760"),
     ("0 32768 lvr {group} 0 /dev/nothing", "/dev/nothing"),
     ("0 32768 lvr {group} 0 {small}", "8192", "32768"),
+    ("0 32768 lvr {group} 0 {log}", "is the log of the group"),
 ]
 
 BAD_MESSAGES = [
@@ -315,9 +317,9 @@ def test_superblocks(lab):
     # ... and the newest bad: the one before, as after a torn write
     both = list(slots())
     newest = max((0, 1), key=lambda n: struct.unpack_from("<Q", both[n], 40)[0])
-    both[newest] = both[newest][:20000] + bytes(SUPER_BYTES - 20000)
-    if both[newest] != slots()[newest]:
-        write(*both)
+    both[newest] = both[newest][:TORN_BYTES] + bytes(SUPER_BYTES - TORN_BYTES)
+    assert both[newest] != slots()[newest]
+    write(*both)
     pair.start(node)
     pair.wait(node, state="unconfirmed")
     pair.stop(node)
