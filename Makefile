@@ -58,7 +58,7 @@ $(BUILD)/payload/%/modules/dm-lvr.ko: $(module_sources) $(BUILD)/kernels/%/relea
 	@mkdir -p $(BUILD)/module/$* $(@D)
 	cp -ru --preserve=timestamps Kbuild dm-lvr include $(BUILD)/module/$*/
 	+scripts/build-module $* $(BUILD)/module/$*
-	cp $(BUILD)/module/$*/dm-lvr.ko $@
+	strip -g -o $@ $(BUILD)/module/$*/dm-lvr.ko
 
 # named one by one: what only a pattern makes is deleted in the end
 $(KERNELS:%=$(BUILD)/kernels/%/release): $(BUILD)/.setup ;

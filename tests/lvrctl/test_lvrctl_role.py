@@ -430,6 +430,8 @@ def test_commands_wait_for_each_other(box, until):
     with box.start("promote", "db", "--timeout", "20") as first:
         until(lambda: "promote" in (box.path / "fake/log").read_text())
         with box.start("disconnect", "db") as second:
+            until(lambda: is_asleep(second))
+            assert "disconnect" not in (box.path / "fake/log").read_text()
             box.status(**PRIMARY)
             assert first.wait(10) == 0 and second.wait(10) == 0
     assert box.done() == ["message db promote"] + ["message db disconnect"]

@@ -75,7 +75,8 @@ def test_start_waits_for_recovery(ready, until):
             ready.status(state=state)
             assert command.poll() is None
         ready.status()
-        assert command.wait(10) == 0
+        said = command.communicate(timeout=10)[1]
+        assert command.returncode == 0 and said.endswith("group db: secondary, standby\n")
 
 
 def test_start_times_out(ready):

@@ -253,7 +253,6 @@ def test_tools(lab):
         mkdir /mnt/ext /mnt/xfs
         mount /dev/vg/ext /mnt/ext && mount /dev/vg/xfs /mnt/xfs
         findmnt /mnt/xfs && lsblk && blkid /dev/vg/ext
-        echo 0 8192 flakey /dev/vg/ext 0 1 1 | dmsetup table --concise >/dev/null
         for m in dm-flakey dm-delay dm-log-writes dm-snapshot loop null_blk brd; do
             modprobe $m
         done

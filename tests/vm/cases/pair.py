@@ -1,4 +1,7 @@
 """Two machines with a replicated group: what most cases start from."""
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
 from rig import Disk
 
 KEY = "00112233445566778899aabbccddeeff" * 2
@@ -46,17 +49,19 @@ class Pair:
 
     def configure(self, node, key=KEY, **changes):
         """Writes configuration and key; the root of a small guest forgets them at each start."""
-        node.run("mkdir -p /etc/lvr")
-        node.put(f"/etc/lvr/{self.group}.conf", self.conf(**changes).encode(), 0o644)
-        node.put(f"/etc/lvr/{self.group}.key", (key + "\n").encode(), 0o600)
+        file = f"/etc/lvr/{self.group}"
+        node.run(f"mkdir -p /etc/lvr; cat >{file}.conf; umask 077; echo {key} >{file}.key",
+                 input=self.conf(**changes).encode())
 
     # going up and down
 
     def create(self):
         """Formats both logs; the machines run already."""
-        for node, side in ((self.a, "--source"), (self.b, "--target")):
+        def one(node, side):
             self.configure(node)
             node.run(f"lvrctl create {self.group} {side}")
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(one, self.nodes, ("--source", "--target")))
 
     def start(self, node, timeout=60, **changes):
         """Brings the group up on a running machine."""
@@ -72,8 +77,8 @@ class Pair:
         """From nothing to a replicating group, alpha primary."""
         self.lab.start()
         self.create()
-        for node in self.nodes:
-            self.start(node)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.start, self.nodes))
         self.a.run(f"lvrctl promote {self.group}")
         if synced:
             self.wait_synced()
@@ -132,9 +137,9 @@ class Pair:
         return node.run(f"lvrctl stop {self.group}", timeout=timeout)
 
     def digests(self, node):
-        """Digest of each origin; the group is stopped there or idle."""
-        return [node.run(f"dd if=/dev/disk/rig/{v} bs=1M iflag=direct 2>/dev/null | md5sum",
-                         timeout=120).out.split()[0] for v in self.volumes]
+        """Digest of each origin, read by the host; the group is stopped there or idle."""
+        disks = [node.disks[v] for v in self.volumes]
+        return [hashlib.md5(disk.read(0, disk.size)).hexdigest() for disk in disks]
 
     def assert_equal(self):
         """Both nodes hold the same bytes: the primary writes nothing, everything is applied."""
@@ -185,9 +190,11 @@ class Load:
                            timeout=timeout, what=f"{writes} writes")
         assert self.job.poll() is None, f"the writer ended: {self.job.err}"
 
-    def stop(self):
+    def stop(self, failed=False):
+        """Ends it; until now no write had failed, unless that is possible here."""
         self.job.kill(15)
-        self.job.wait(timeout=30, check=False)
+        result = self.job.wait(timeout=30, check=False)
+        assert failed or result.rc == -15, f"the writer had ended: {result.rc} {result.err}"
 
     def check(self, node, promised, devices=None):
         """The volumes of a node are one prefix, and hold what was promised."""

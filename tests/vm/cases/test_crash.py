@@ -128,24 +128,24 @@ def test_both_crash(lab):
 
 def test_crash_during_initial_sync(lab):
     """The target, then the source lose power while the volumes are synchronised under load."""
-    pair = Pair(lab, volume_mib=96, start_primary="confirm")
+    pair = Pair(lab, volume_mib=48, start_primary="confirm")
     lab.start()
     pair.create()
-    pair.a.run("for d in " + pair.raw() + "; do dd if=/dev/urandom of=$d bs=1M count=64 seek=8 "
+    pair.a.run("for d in " + pair.raw() + "; do dd if=/dev/urandom of=$d bs=1M count=32 seek=8 "
                "oflag=direct conv=notrunc 2>/dev/null; done")
-    lab.slow(rate_mbit=200)
+    lab.slow(rate_mbit=100)
     for node in pair.nodes:
         pair.start(node)
     pair.a.run("lvrctl promote g0")
     load = Load(pair, pair.a)
-    pair.wait(pair.a, sync_done_sect=at_least(20000))
+    pair.wait(pair.a, sync_done_sect=at_least(10000))
     pair.b.power_cut(31)
     assert load.job.poll() is None
     pair.reboot(pair.b)
     assert pair.status(pair.b)["consistent"] == 0
     refused = pair.b.run("lvrctl promote g0", check=False)
     assert refused.rc == 4, refused.err
-    pair.wait(pair.a, sync_done_sect=at_least(40000))
+    pair.wait(pair.a, sync_done_sect=at_least(20000))
     pair.a.power_cut(32)
     promised = load.flushed
     pair.reboot(pair.a)

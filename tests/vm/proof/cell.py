@@ -85,7 +85,7 @@ class Cell:
         if self.flood:
             self.flood.wait(timeout=120, check=False)
         if self.writer:
-            self.load.stop()
+            self.load.stop(failed=True)
 
     # after the fault
 

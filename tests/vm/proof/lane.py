@@ -95,7 +95,7 @@ class Game:
 def end(load):
     """Stops a writer, if the machine under it still runs."""
     try:
-        load.stop()
+        load.stop(failed=True)
     except NodeDied:
         pass
 

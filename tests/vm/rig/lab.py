@@ -56,9 +56,10 @@ class Lab:
     def start(self):
         """Starts all nodes that are off, at the same time."""
         off = [node for node in self.nodes if not node.running]
-        for node in off:
-            node.launch()
         with ThreadPoolExecutor() as pool:
+            list(pool.map(Node.prepare, off))
+            for node in off:        # not in the pool: a machine ends with the thread that started it
+                node.launch()
             list(pool.map(Node.settle, off))
 
     def peers(self, node):

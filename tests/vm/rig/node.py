@@ -59,6 +59,11 @@ class Node:
         self.launch()
         self.settle()
 
+    def prepare(self):
+        """Makes the saved state that launch() needs, if it is not there; of several nodes at once."""
+        if self._from_saved():
+            state.find(self._shape())
+
     def launch(self):
         """Begins to boot; settle() has to follow. Lab.start() boots several at once this way."""
         if self.running:
@@ -137,10 +142,13 @@ class Node:
 
     # how it is put together
 
+    def _from_saved(self):
+        return not (self._user_mode or self._lab.cold or self._root)
+
     def _emulated(self):
         shape = self._shape()
         words = qemu.arguments(shape, self._backends(), self.console.path)
-        self._saved = not (self._lab.cold or self._root)
+        self._saved = self._from_saved()
         if self._saved:
             words += ["-incoming", f"exec:cat {state.find(shape)}"]
         return qemu.Machine(words + self.qemu_words, self._lab.logs / f"{self.name}.qemu")

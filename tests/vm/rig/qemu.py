@@ -5,6 +5,7 @@ import mmap
 import socket
 import subprocess
 import threading
+import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,10 +20,18 @@ KERNEL_OPTIONS = (
     "panic=-1 oops=panic panic_on_warn=1 watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60")
 
 
-@lru_cache
+_MEASURING = threading.Lock()
+
+
 def tsc_mhz():
     """Rate of this machine's time stamp counter, which its guests see too. A guest on a busy machine
     measures it wrong by far at times, and its clock then runs so much too fast."""
+    with _MEASURING:        # a second reading might differ
+        return _tsc_mhz()
+
+
+@lru_cache
+def _tsc_mhz():
     code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code.write(bytes.fromhex("0f31 48c1e220 4809d0 c3"))     # rdtsc; shl $32,%rdx; or %rdx,%rax; ret
     rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(code)))

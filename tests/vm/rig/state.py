@@ -72,8 +72,15 @@ def _make(shape, path):
     partial.replace(path)
 
 
+def _used(path):
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:       # somebody else prunes
+        return 0
+
+
 def _prune():
-    states = sorted(paths.STATES.glob("*.state"), key=lambda path: path.stat().st_mtime)
+    states = sorted(paths.STATES.glob("*.state"), key=_used)
     for path in states[:-KEPT]:
         for old in paths.STATES.glob(f"{path.stem}.*"):
             old.unlink(missing_ok=True)
