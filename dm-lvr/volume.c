@@ -589,7 +589,7 @@ static int read_origin(struct lvr_volume *v, u64 start_sect, u32 len_sect, struc
  *
  * Context: process, sleeps.
  * Return: 0, -ENODEV when the origin is not attached, -EIO when it lost
- *         writes, or another -errno.
+ *         writes or cannot be read, whatever it calls that.
  */
 int lvr_volume_read(struct lvr_volume *v, u64 start_sect, u32 len_sect, struct page **pages)
 {
@@ -614,8 +614,9 @@ int lvr_volume_read(struct lvr_volume *v, u64 start_sect, u32 len_sect, struct p
 			unpin_pieces(read);
 			to = at + max_t(u64, ((to - at) / 2) & ~7ull, 8);
 		}
-		ret = read_origin(v, at, to - at, pages + ((at - start_sect) >> (PAGE_SHIFT - 9)));
-		if (!ret)
+		if (read_origin(v, at, to - at, pages + ((at - start_sect) >> (PAGE_SHIFT - 9))))
+			ret = -EIO;
+		else
 			lay_over_pages(v, at, to, pages + ((at - start_sect) >> (PAGE_SHIFT - 9)), read);
 		unpin_pieces(read);
 		at = to;
