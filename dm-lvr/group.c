@@ -18,6 +18,7 @@
 
 static DEFINE_MUTEX(groups_mutex);
 static LIST_HEAD(groups);
+static u64 groups_gone;		/* how many have left the list */
 
 /* ------------------------------------------------------------------ finding */
 
@@ -321,6 +322,27 @@ static int find_group(dev_t devt, struct block_device *log_bdev, const struct lv
 	return 0;
 }
 
+/*
+ * As find_group(), but 0: it has been added. -EAGAIN: some group has gone since
+ * gone, perhaps of this very log: the superblock is to be read again.
+ */
+static int add_group(struct lvr_group *g, u64 gone, struct lvr_group **out, struct lvr_err *err)
+{
+	int ret;
+
+	mutex_lock(&groups_mutex);
+	ret = find_group(g->dm_devt, g->log_bdev, &g->opts, out, err);
+	if (!ret && gone != groups_gone) {
+		ret = -EAGAIN;
+	} else if (!ret) {
+		list_add_tail(&g->list, &groups);
+		g->tables++;
+		*out = g;
+	}
+	mutex_unlock(&groups_mutex);
+	return ret;
+}
+
 /**
  * lvr_group_open() - the group of a table under construction
  * @ti: the target; its table holds the log device
@@ -339,27 +361,24 @@ int lvr_group_open(struct dm_target *ti, struct dm_dev *log_dev, const struct lv
 {
 	dev_t devt = disk_devt(dm_disk(dm_table_get_md(ti->table)));
 	struct lvr_group *g;
+	u64 gone;
 	int ret;
 
-	mutex_lock(&groups_mutex);
-	ret = find_group(devt, log_dev->bdev, opts, out, err);
-	mutex_unlock(&groups_mutex);
-	if (ret)
-		return min(ret, 0);
-	/* takes as long as the device takes to answer: the other groups do not wait for it */
-	g = make_group(devt, log_dev->bdev, opts, err);
-	if (IS_ERR(g))
-		return PTR_ERR(g);
-	mutex_lock(&groups_mutex);
-	ret = find_group(devt, log_dev->bdev, opts, out, err);
-	if (!ret) {
-		list_add_tail(&g->list, &groups);
-		g->tables++;
-		*out = g;
-	}
-	mutex_unlock(&groups_mutex);
-	if (ret)
-		group_free(g);
+	do {
+		mutex_lock(&groups_mutex);
+		ret = find_group(devt, log_dev->bdev, opts, out, err);
+		gone = groups_gone;
+		mutex_unlock(&groups_mutex);
+		if (ret)
+			return min(ret, 0);
+		/* takes as long as the device takes to answer: the other groups do not wait for it */
+		g = make_group(devt, log_dev->bdev, opts, err);
+		if (IS_ERR(g))
+			return PTR_ERR(g);
+		ret = add_group(g, gone, out, err);
+		if (ret)
+			group_free(g);
+	} while (ret == -EAGAIN);
 	return min(ret, 0);
 }
 
@@ -371,7 +390,7 @@ int lvr_group_open(struct dm_target *ti, struct dm_dev *log_dev, const struct lv
  * @ti: its target
  * @opts: which take effect
  *
- * Context: process; waits for nothing.
+ * Context: process; may write the superblock.
  * Return: 0 or -errno.
  */
 int lvr_group_start(struct lvr_group *g, struct dm_target *ti, const struct lvr_options *opts)
@@ -485,6 +504,7 @@ void lvr_group_close(struct lvr_group *g, struct dm_target *ti)
 		group_stop(g);
 		mutex_lock(&groups_mutex);
 		list_del(&g->list);
+		groups_gone++;
 		mutex_unlock(&groups_mutex);
 	}
 	lvr_group_put(g);

@@ -113,24 +113,31 @@ static unsigned long patience_ends_jiffies(const struct lvr_link *link)
 	return link->progress_jiffies + msecs_to_jiffies(link->opts.timeout_ms);
 }
 
-/* a volume is being suspended: has the peer had its time to acknowledge what waits? */
+/*
+ * A volume is being suspended: has the peer had its time to acknowledge what
+ * waits? One that streams and has acknowledged all that it was sent needs none.
+ */
 static bool had_its_time(const struct lvr_link *link)
 {
 	lockdep_assert_held(&link->lock);
 	if (!link->suspended)
 		return false;
-	return !link->heard_ms ||
-	       ktime_to_ms(ktime_get_boottime()) - link->heard_ms >= link->opts.timeout_ms ||
+	if (!link->heard_ms ||
+	    ktime_to_ms(ktime_get_boottime()) - link->heard_ms >= link->opts.timeout_ms)
+		return true;
+	return (link->state != LVR_LINK_STREAMING || link->acked_seq < link->sent_seq) &&
 	       time_after_eq(jiffies, patience_ends_jiffies(link));
 }
 
-/* while volumes are being suspended: look again when the peer will have had its time */
+/* while volumes are being suspended: look again when the peer will have had its time, or may have had */
 static void look_again_locked(struct lvr_link *link)
 {
 	long left = patience_ends_jiffies(link) - jiffies;
 
 	lockdep_assert_held(&link->lock);
-	mod_delayed_work(system_unbound_wq, &link->regate_work, max(left, 0L) + 1);
+	if (left <= 0)
+		left = msecs_to_jiffies(link->opts.timeout_ms);
+	mod_delayed_work(system_unbound_wq, &link->regate_work, left + 1);
 }
 
 /**

@@ -94,7 +94,7 @@ static void *window(struct lvr_log_reader *reader, u64 off, u32 bytes, u64 limit
 	reader->bytes = 0;
 	ret = lvr_logio_read(reader->g, off, ahead, reader->page);
 	if (ret && ahead > bytes) {
-		ahead = bytes;
+		ahead = min_t(u64, round_up(bytes, reader->g->log.ring.block_bytes), limit_off - off);
 		ret = lvr_logio_read(reader->g, off, ahead, reader->page);
 	}
 	if (ret)

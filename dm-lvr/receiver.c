@@ -450,6 +450,7 @@ static void source_caught_up(struct lvr_link *link, u64 acked_seq)
 static int recv_ack(struct lvr_link *link, const struct lvr_frame *frame, struct lvr_err *err)
 {
 	struct lvr_wire_ack wire;
+	bool progress = false;
 	struct lvr_pos head;
 	struct lvr_ack ack;
 	int ret;
@@ -465,7 +466,8 @@ static int recv_ack(struct lvr_link *link, const struct lvr_frame *frame, struct
 	spin_lock(&link->lock);
 	ret = check_ack_locked(link, &ack, err);
 	if (!ret) {
-		if (ack.durable_seq > link->acked_seq)
+		progress = ack.durable_seq > link->acked_seq;
+		if (progress)
 			link->progress_jiffies = jiffies;
 		link->acked_seq = ack.durable_seq;
 		link->applied_seq = ack.applied_seq;
@@ -476,6 +478,8 @@ static int recv_ack(struct lvr_link *link, const struct lvr_frame *frame, struct
 	if (ret)
 		return ret;
 	lvr_log_peer_acked(link->g, ack.durable_seq);
+	if (progress && READ_ONCE(link->g->log.gate_refuses))
+		lvr_link_gate(link);	/* it is not away any more */
 	source_caught_up(link, ack.durable_seq);
 	lvr_link_in_sync(link);
 	if (READ_ONCE(link->again_when_acked)) {

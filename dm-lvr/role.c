@@ -14,10 +14,11 @@
  *   5. Bios may append; state active. The same.
  *
  * Handing over (demote):
- *   1. No bio appends; what was appended is written. An unconfirmed primary.
+ *   1. No bio appends; what was appended is durable, the read index is
+ *      forgotten. An unconfirmed primary.
  *   2. The hand-over record is durable. The same, with a hand-over as its last
  *      record: the peer that holds it may become primary.
- *   3. The read index is forgotten. Superblock: no longer PRIMARY. A secondary.
+ *   3. Superblock: no longer PRIMARY. A secondary.
  */
 #include <linux/random.h>
 

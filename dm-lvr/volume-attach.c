@@ -75,10 +75,12 @@ void lvr_volume_presuspend(struct lvr_volume *v, struct dm_target *ti)
 {
 	struct lvr_group *g = v->group;
 
-	WRITE_ONCE(v->requeue, dm_noflush_suspending(ti));
-	smp_store_release(&v->suspender, ti);	/* who sees it sees requeue */
+	/* first whether the peer is away now: what was true in an earlier suspend counts for no bio of this volume */
 	atomic_inc(&g->suspending);
 	lvr_link_suspend(g);
+	WRITE_ONCE(v->requeue, dm_noflush_suspending(ti));
+	smp_store_release(&v->suspender, ti);	/* who sees it sees requeue */
+	lvr_log_complete(g);
 	lvr_worker_kick(g);
 	lvr_group_kick_deferred(g);
 }

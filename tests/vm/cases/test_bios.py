@@ -65,15 +65,19 @@ def test_reads_of_staged_data(lab):
     pair.a.run("dmsetup suspend --noflush g0-v0 && dmsetup resume g0-v0")
     base = origin(pair, pair.a, "v0")[:65536]
     pieces = b"".join(f"{n:0512d}".encode() + bytes(512) for n in range(64))
-    job = pair.a.spawn(f"dd of={device} bs=512 iflag=fullblock oflag=direct conv=sparse,notrunc 2>/dev/null; "
-                       f"dd if={device} bs=64k count=1 iflag=direct 2>/dev/null; dmsetup status g0 >&2", input=pieces)
-    job.wait()
-    head, destaged = (int(re.search(rf" {name}=(\d+)", job.err).group(1)) for name in ("head", "destaged"))
-    assert head - destaged > READ_MAX_PIECES
+
+    def read_while_staged():
+        """What is read right behind the pieces, if that was before they were destaged."""
+        job = pair.a.spawn(f"dd of={device} bs=512 iflag=fullblock oflag=direct conv=sparse,notrunc 2>/dev/null; "
+                           f"dd if={device} bs=64k count=1 iflag=direct 2>/dev/null; dmsetup status g0 >&2", input=pieces)
+        job.wait()
+        head, destaged = (int(re.search(rf" {name}=(\d+)", job.err).group(1)) for name in ("head", "destaged"))
+        return job.stdout if head - destaged > READ_MAX_PIECES else None
+    found = lab.wait(read_while_staged, what="a read before the pieces were destaged")
     expected = bytearray(base)
     for n in range(64):
         expected[n * 1024:n * 1024 + 512] = f"{n:0512d}".encode()
-    assert job.stdout == bytes(expected)
+    assert found == bytes(expected)
     settle(pair)
     assert origin(pair, pair.b, "v0")[:65536] == bytes(expected)
 

@@ -289,12 +289,12 @@ def test_a_suspend_waits_for_a_peer_that_acknowledges(lab):
     pair.wait(a, in_sync=1)
     lab.slow(delay_ms=300)
     # what is suspended longer than timeout-ms is the other volume
-    a.run("dmsetup suspend g0-v1 && sleep 3")
+    a.run(f"dmsetup suspend g0-v1 && sleep {3 * lab.slowness}")
     writer = a.spawn(f"dd if=/dev/zero of={pair.device('v0')} bs=4k count=12 oflag=direct")
     pair.wait(a, head=at_least(pair.status(a)["head"] + 3))
     a.run("dmsetup suspend g0-v0 && dmsetup resume g0-v0 && dmsetup resume g0-v1", timeout=60)
     writer.wait(60)
-    lab.slow(rate_mbit=20)
+    lab.slow(rate_mbit=20 / lab.slowness)
     a.run(f"mkfs.ext4 -q -F {pair.device('v0')} && mount {pair.device('v0')} /mnt", timeout=120)
     pair.wait(a, link="streaming", in_sync=1)
     sent = pair.status(a)["sent"]
@@ -370,7 +370,8 @@ def test_the_gate_opens_when_alone_is_durable(lab):
     lab.cut()
     pair.wait(a, link="waiting")
     held = write(pair, "v0", 3000)
-    pair.wait(a, durable=pair.status(a)["head"])
+    head = pair.status(a)["head"]
+    pair.wait(a, durable=head, checkpoint=head)     # no checkpoint is due
     pair.swap(a, "log", "held")
     pair.configure(a, on_disconnect="async")
     start = a.spawn("lvrctl start g0")

@@ -5,7 +5,6 @@ import mmap
 import socket
 import subprocess
 import threading
-import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache

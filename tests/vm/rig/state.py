@@ -23,10 +23,11 @@ def find(shape):
     path = paths.STATES / f"{_key(shape)}.state"
     with open(paths.STATES / f"{path.stem}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
+        if path.exists():
+            os.utime(path)      # before somebody prunes
+        else:
             _make(shape, path)
             _prune()
-        os.utime(path)
     return path
 
 
@@ -82,5 +83,11 @@ def _used(path):
 def _prune():
     states = sorted(paths.STATES.glob("*.state"), key=_used)
     for path in states[:-KEPT]:
-        for old in paths.STATES.glob(f"{path.stem}.*"):
-            old.unlink(missing_ok=True)
+        with open(path.with_suffix(".lock"), "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:     # in use just now
+                continue
+            for old in paths.STATES.glob(f"{path.stem}.*"):
+                if old.suffix != ".lock":
+                    old.unlink(missing_ok=True)
