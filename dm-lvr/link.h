@@ -49,7 +49,10 @@ struct lvr_listener;
 
 /* chunks sent and not acked; bounds what is under way to the peer */
 #define LVR_LINK_WINDOW		8192u	/* power of two */
-/* so many times timeout-ms a peer that is heard may acknowledge nothing while writers wait for it (DRBD's ko-count, 7) */
+/*
+ * So many times timeout-ms a peer that is heard may acknowledge nothing while
+ * writers wait for it that need not: the default of DRBD's ko-count.
+ */
 #define LVR_STALL_TIMEOUTS	7u
 /* synchronisation chunks sent and not counted as done, and their bytes */
 #define LVR_SYNC_WINDOW		32u	/* power of two */

@@ -541,7 +541,7 @@ static int recv_frame(struct lvr_link *link, struct lvr_err *err)
  *
  * Context: process, the link thread.
  * Return: -ENOTCONN the peer ended it, LVR_END_AGAIN, -ETIMEDOUT nothing
- *         heard, -ECANCELED this side wants it to end, else an error of the
+ *         heard, or lvr_link_stalled(), -ECANCELED this side wants it to end, else an error of the
  *         peer or of this node.
  */
 int lvr_receiver_run(struct lvr_link *link, struct lvr_err *err)

@@ -75,7 +75,10 @@ void lvr_volume_presuspend(struct lvr_volume *v, struct dm_target *ti)
 {
 	struct lvr_group *g = v->group;
 
-	/* first whether the peer is away now: what was true in an earlier suspend counts for no bio of this volume */
+	/*
+	 * First whether the peer is away now: what was true in an earlier
+	 * suspend counts for no bio of this volume.
+	 */
 	atomic_inc(&g->suspending);
 	lvr_link_suspend(g);
 	WRITE_ONCE(v->requeue, dm_noflush_suspending(ti));
